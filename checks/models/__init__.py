@@ -1,0 +1,18 @@
+"""What runs here, what is newer, and the work that finds out."""
+
+from checks.models.candidates import Candidate, IgnoreRule
+from checks.models.jobs import Hold, Job, JobLog
+from checks.models.registries import Registry
+from checks.models.stacks import Host, Service, Stack
+
+__all__ = [
+    "Candidate",
+    "Hold",
+    "Host",
+    "IgnoreRule",
+    "Job",
+    "JobLog",
+    "Registry",
+    "Service",
+    "Stack",
+]

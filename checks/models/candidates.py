@@ -1,0 +1,123 @@
+"""What is newer than what runs, and what people do not want to hear about."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from checks.models.stacks import Service, Stack
+from dockrev.fields import IdField
+
+
+class CandidateQuerySet(models.QuerySet["Candidate"]):
+    def open(self) -> Self:
+        return self.filter(closed_at=None)
+
+
+class Candidate(models.Model):
+    """An image that a service could run instead: open from when it was found until it is not.
+
+    Closed as `applied` when what runs now is it, `superseded` when a newer digest took its
+    place, `gone` when the registry or the service no longer has it.
+    """
+
+    class Step(models.TextChoices):
+        REBUILT = "rebuilt", _("rebuilt")
+        PATCH = "patch", _("patch")
+        MINOR = "minor", _("minor")
+        MAJOR = "major", _("major")
+        OTHER = "other", _("other")
+
+    class Arch(models.TextChoices):
+        MATCH = "match", _("for this platform")
+        MISMATCH = "mismatch", _("not for this platform")
+        UNKNOWN = "unknown", _("unknown")
+
+    class Closed(models.TextChoices):
+        APPLIED = "applied", _("applied")
+        SUPERSEDED = "superseded", _("superseded")
+        GONE = "gone", _("gone")
+
+    id = IdField("cnd")
+    service = models.ForeignKey(
+        Service, models.CASCADE, related_name="candidates", verbose_name=_("service")
+    )
+    step = models.CharField(_("step"), max_length=16, choices=Step.choices)
+    image_ref = models.CharField(_("for the reference"), max_length=1024)
+    tag = models.CharField(_("tag"), max_length=128)
+    digest = models.CharField(_("digest"), max_length=160)
+    platform_digest = models.CharField(_("digest of our platform"), max_length=160, blank=True)
+    platforms = models.JSONField(_("platforms"), default=list, blank=True)
+    arch = models.CharField(
+        _("platform"), max_length=16, choices=Arch.choices, default=Arch.UNKNOWN
+    )
+    opened_at = models.DateTimeField(_("found"))
+    announced_at = models.DateTimeField(_("announced"), null=True, blank=True)
+    closed_at = models.DateTimeField(_("closed"), null=True, blank=True)
+    closed_as = models.CharField(_("closed as"), max_length=16, choices=Closed.choices, blank=True)
+
+    objects = CandidateQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-opened_at"]
+        verbose_name = _("candidate")
+        verbose_name_plural = _("candidates")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["service", "step"],
+                condition=Q(closed_at=None),
+                name="one_open_candidate_per_step",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.tag}@{self.digest[:19]}"
+
+
+class IgnoreRule(models.Model):
+    """Candidates that match it are not shown as updates and not announced."""
+
+    class Scope(models.TextChoices):
+        SERVICE = "service", _("service")
+        STACK = "stack", _("stack")
+        ALL = "all", _("everything")
+
+    class Kind(models.TextChoices):
+        EXACT = "exact", _("this tag")
+        PREFIX = "prefix", _("tags that begin with")
+        REGEX = "regex", _("tags that match")
+        SEMVER = "semver", _("versions in range")
+        DIGEST = "digest", _("this digest")
+
+    id = IdField("ign")
+    scope = models.CharField(_("scope"), max_length=16, choices=Scope.choices)
+    stack = models.ForeignKey(Stack, models.CASCADE, null=True, blank=True, verbose_name=_("stack"))
+    service = models.ForeignKey(
+        Service, models.CASCADE, null=True, blank=True, verbose_name=_("service")
+    )
+    kind = models.CharField(_("kind"), max_length=16, choices=Kind.choices)
+    value = models.CharField(_("value"), max_length=256)
+    note = models.CharField(_("note"), max_length=500, blank=True)
+    expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
+    enabled = models.BooleanField(_("enabled"), default=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+        verbose_name = _("ignore rule")
+        verbose_name_plural = _("ignore rules")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(scope="all", stack=None, service=None)
+                | Q(scope="stack", stack__isnull=False, service=None)
+                | Q(scope="service", stack=None, service__isnull=False),
+                name="ignore_rule_names_its_scope",
+                violation_error_message=_("Name the stack or the service that the scope asks for."),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.value}"

@@ -1,0 +1,37 @@
+"""Registries and how to talk to them."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from dockrev.fields import IdField, SecretField
+
+
+class Registry(models.Model):
+    """One registry host: how it is reached, as whom, and whether it asked us to wait."""
+
+    id = IdField("reg")
+    host = models.CharField(
+        _("host"),
+        max_length=255,
+        unique=True,
+        help_text=_("As in an image reference, with the port: ghcr.io, registry.example:5000."),
+    )
+    insecure = models.BooleanField(
+        _("plain http"), default=False, help_text=_("Loopback addresses are reached so anyway.")
+    )
+    username = models.CharField(_("user name"), max_length=255, blank=True)
+    password = SecretField(_("password"), blank=True)
+    mirror_of = models.CharField(_("mirror of"), max_length=255, blank=True)
+    cooldown_until = models.DateTimeField(_("waits until"), null=True, blank=True, editable=False)
+    last_error = models.TextField(_("last error"), blank=True, editable=False)
+    last_ok_at = models.DateTimeField(_("last answered"), null=True, blank=True, editable=False)
+
+    class Meta:
+        ordering = ["host"]
+        verbose_name = _("registry")
+        verbose_name_plural = _("registries")
+
+    def __str__(self) -> str:
+        return self.host

@@ -1,0 +1,150 @@
+"""Hosts, their stacks, and the services in them."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from dockrev.fields import IdField
+
+
+class Host(models.Model):
+    """A Docker Engine, or, as `local`, this machine with or without one."""
+
+    id = IdField("hst")
+    name = models.CharField(_("name"), max_length=100, unique=True)
+    docker_host = models.CharField(
+        _("Docker host"),
+        max_length=500,
+        blank=True,
+        help_text=_("Empty: what DOCKREV_DOCKER_HOST or the Docker configuration says."),
+    )
+    platform = models.CharField(_("platform"), max_length=60, blank=True, editable=False)
+    error = models.TextField(_("error"), blank=True, editable=False)
+    seen_at = models.DateTimeField(_("last reached"), null=True, blank=True, editable=False)
+
+    class Meta:
+        ordering = ["name"]
+        verbose_name = _("host")
+        verbose_name_plural = _("hosts")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Stack(models.Model):
+    """A Compose project on a host.
+
+    active: seen at the last look; missing: not seen there any more, kept with its history;
+    invalid: seen, but its files cannot be used, and `error` says why and how to mend it.
+    """
+
+    class Status(models.TextChoices):
+        ACTIVE = "active", _("active")
+        MISSING = "missing", _("missing")
+        INVALID = "invalid", _("invalid")
+
+    class Source(models.TextChoices):
+        ENGINE = "engine", _("Docker Engine")
+        FILES = "files", _("compose files")
+
+    id = IdField("stk")
+    host = models.ForeignKey(Host, models.CASCADE, related_name="stacks", verbose_name=_("host"))
+    name = models.CharField(_("project"), max_length=255)
+    status = models.CharField(
+        _("status"), max_length=16, choices=Status.choices, default=Status.ACTIVE
+    )
+    source = models.CharField(_("known from"), max_length=16, choices=Source.choices)
+    error = models.TextField(_("error"), blank=True)
+    config_files = models.JSONField(_("compose files"), default=list, blank=True)
+    environment_files = models.JSONField(_("environment files"), default=list, blank=True)
+    working_dir = models.CharField(_("working directory"), max_length=4096, blank=True)
+    seen_at = models.DateTimeField(_("last seen"), null=True, blank=True)
+    archived_at = models.DateTimeField(_("archived"), null=True, blank=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        ordering = ["name", "host"]
+        verbose_name = _("stack")
+        verbose_name_plural = _("stacks")
+        constraints = [
+            models.UniqueConstraint(fields=["host", "name"], name="one_stack_per_host_and_project")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ServiceQuerySet(models.QuerySet["Service"]):
+    def current(self) -> Self:
+        """Services that are neither archived nor in an archived stack."""
+        return self.filter(archived_at=None, stack__archived_at=None)
+
+    def of_image(self, registry: str, repository: str) -> Self:
+        return self.current().filter(registry=registry, repository=repository)
+
+
+class Service(models.Model):
+    """One service of a stack and the image that it runs.
+
+    `image_ref` is what the compose file says; `registry`, `repository`, `tag` and `pinned_digest`
+    are the same normalised (`docker.io`, `library/nginx`). `running_digests` is what its
+    containers have of that repository, by the engine's word; without an engine the digest first
+    seen for the reference stands in for it (`baseline_*`).
+    """
+
+    class Status(models.TextChoices):
+        UP_TO_DATE = "up_to_date", _("up to date")
+        UPDATE_AVAILABLE = "update_available", _("update available")
+        ARCH_MISMATCH = "arch_mismatch", _("not for this platform")
+        IGNORED = "ignored", _("ignored")
+        UNKNOWN = "unknown", _("unknown")
+        ERROR = "error", _("error")
+
+    class State(models.TextChoices):
+        RUNNING = "running", _("running")
+        STOPPED = "stopped", _("stopped")
+        ABSENT = "absent", _("never started")
+
+    id = IdField("svc")
+    stack = models.ForeignKey(
+        Stack, models.CASCADE, related_name="services", verbose_name=_("stack")
+    )
+    name = models.CharField(_("name"), max_length=255)
+    image_ref = models.CharField(_("image"), max_length=1024)
+    registry = models.CharField(_("registry"), max_length=255, blank=True)
+    repository = models.CharField(_("repository"), max_length=512, blank=True)
+    tag = models.CharField(_("tag"), max_length=128, blank=True)
+    pinned_digest = models.CharField(_("pinned digest"), max_length=160, blank=True)
+    platform = models.CharField(_("platform"), max_length=60, blank=True)
+    state = models.CharField(_("state"), max_length=16, choices=State.choices, default=State.ABSENT)
+    replicas = models.PositiveIntegerField(_("containers"), default=0)
+    running_digests = models.JSONField(_("running digests"), default=list, blank=True)
+    running_image_id = models.CharField(_("running image"), max_length=160, blank=True)
+    baseline_ref = models.CharField(max_length=1024, blank=True, editable=False)
+    baseline_digest = models.CharField(max_length=160, blank=True, editable=False)
+    baseline_at = models.DateTimeField(null=True, blank=True, editable=False)
+    status = models.CharField(
+        _("status"), max_length=20, choices=Status.choices, default=Status.UNKNOWN, db_index=True
+    )
+    error = models.TextField(_("error"), blank=True)
+    checked_at = models.DateTimeField(_("checked"), null=True, blank=True)
+    missing_since = models.DateTimeField(_("missing since"), null=True, blank=True)
+    archived_at = models.DateTimeField(_("archived"), null=True, blank=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    objects = ServiceQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["stack", "name"]
+        verbose_name = _("service")
+        verbose_name_plural = _("services")
+        constraints = [
+            models.UniqueConstraint(fields=["stack", "name"], name="one_service_per_stack_and_name")
+        ]
+        indexes = [models.Index(fields=["registry", "repository"], name="service_image")]
+
+    def __str__(self) -> str:
+        return self.name

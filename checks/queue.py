@@ -1,0 +1,275 @@
+"""The only writer of `Job.status`: enqueue, claim, finish, cancel, recover.
+
+Every change of status is one conditional UPDATE, so that two processes that try the same find
+out by its count which of them did. The queue message and the job row commit together.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Case, F, Q, QuerySet, Value, When
+from django.db.models.functions import Coalesce, Least
+from django.utils import timezone
+from django_q.models import OrmQ
+
+from checks.kinds import KINDS, Outcome
+from checks.models import Hold, Job
+from checks.signals import job_finished
+from dockrev.dispatch import CLUSTERS, Cluster, dispatch
+
+logger = logging.getLogger(__name__)
+
+TASK = "checks.tasks.run_job"
+RERUN_AFTER = timedelta(seconds=5)
+HELD_PAUSE = timedelta(seconds=1)
+LOST_AFTER = timedelta(seconds=15)
+MAX_LOSSES = 3
+
+
+@dataclass(frozen=True)
+class Request:
+    """Work that somebody asks for.
+
+    `params` belong to what is asked: other parameters are another job. `after` delays a new job,
+    and a queued one that it joins is not pulled forward beyond it.
+    """
+
+    kind: str
+    reason: str
+    scope: str = Job.Scope.ALL
+    stack_id: str = ""
+    service_id: str = ""
+    subject: str = ""
+    params: dict[str, Any] = field(default_factory=dict)
+    created_by: str = ""
+    notify: bool = False
+    by_delivery: bool = False
+    after: datetime | None = None
+
+    @property
+    def dedupe_key(self) -> str:
+        target = self.service_id or self.stack_id
+        params = ",".join(f"{key}={self.params[key]}" for key in sorted(self.params))
+        return f"{self.kind}:{self.scope}:{target}:{params}"[:200]
+
+
+@dataclass(frozen=True)
+class Queued:
+    job_id: str
+    reused: bool
+
+
+@transaction.atomic
+def enqueue(request: Request) -> Queued:
+    """Queue the work, or join the active job that already does it.
+
+    A running job may have looked before this news came in, so it runs once more; that and the
+    wish to announce are set by one UPDATE, which a job that finishes meanwhile cannot miss.
+    """
+    now = timezone.now()
+    while True:
+        if joined := _join(request, now):
+            return Queued(joined, reused=True)
+        try:
+            with transaction.atomic():
+                return Queued(_create(request, now), reused=False)
+        except IntegrityError:
+            continue  # another process was first: join its job
+
+
+def _join(request: Request, now: datetime) -> str:
+    active = Job.objects.filter(dedupe_key=request.dedupe_key, status__in=Job.ACTIVE)
+    job_id = active.values_list("pk", flat=True).first()
+    if job_id is None:
+        return ""
+    changes: dict[str, Any] = {"joined": True}
+    if KINDS[request.kind].repeatable:
+        changes["rerun_requested"] = Case(
+            When(status=Job.Status.RUNNING, then=True), default=F("rerun_requested")
+        )
+    if request.notify:
+        changes["notify"] = True
+    if request.by_delivery:
+        changes["by_delivery"] = True
+    # What is wanted sooner than the queued job was due pulls it forward, never back.
+    changes["not_before"] = Case(
+        When(status=Job.Status.RUNNING, then=F("not_before")),
+        default=Least(F("not_before"), Value(request.after or now)),
+    )
+    return job_id if active.filter(pk=job_id).update(**changes) else ""
+
+
+def _create(request: Request, now: datetime) -> str:
+    due = request.after is None or request.after <= now
+    job = Job.objects.create(
+        kind=request.kind,
+        scope=request.scope,
+        stack_id=request.stack_id,
+        service_id=request.service_id,
+        subject=request.subject[:520],
+        params=request.params,
+        dedupe_key=request.dedupe_key,
+        reason=request.reason,
+        created_by=request.created_by[:150],
+        notify=request.notify,
+        by_delivery=request.by_delivery,
+        not_before=request.after or now,
+        dispatched_at=now if due else None,
+        created_at=now,
+    )
+    if due:
+        dispatch(TASK, job.pk, cluster=KINDS[request.kind].cluster)
+    return job.pk
+
+
+def claim(job_id: str) -> Job | None:
+    """Take a due job and all its holds, or nothing.
+
+    None: it is not queued, not due yet, or another job holds what it needs; in that last case it
+    stays queued and is tried again after a pause.
+    """
+    now = timezone.now()
+    try:
+        with transaction.atomic():
+            taken = (
+                Job.objects.filter(pk=job_id, status=Job.Status.QUEUED, cancel_requested=False)
+                .filter(not_before__lte=now)
+                .take(now, status=Job.Status.RUNNING, started_at=Coalesce("started_at", now))
+            )
+            if not taken:
+                return None
+            job = Job.objects.get(pk=job_id)
+            for resource in KINDS[job.kind].resources(job):
+                Hold.objects.create(resource=resource, job=job)
+            return job
+    except IntegrityError:
+        Job.objects.filter(pk=job_id, status=Job.Status.QUEUED).update(
+            dispatched_at=None, not_before=now + HELD_PAUSE
+        )
+        return None
+
+
+@transaction.atomic
+def finish(job: Job, outcome: Outcome) -> bool:
+    """Write a job's outcome, unless the job was taken away from this worker meanwhile.
+
+    Where news came while it ran, its result is kept and it goes back to the queue.
+    """
+    now = timezone.now()
+    again = Q(rerun_requested=True, cancel_requested=False)
+    done = Job.objects.filter(~again).release(
+        job, status=outcome.status, finished_at=now, summary=outcome.summary, not_before=None
+    )
+    if not done and not Job.objects.filter(again).release(
+        job,
+        status=Job.Status.QUEUED,
+        rerun_requested=False,
+        summary=outcome.summary,
+        not_before=now + RERUN_AFTER,
+        dispatched_at=None,
+    ):
+        logger.warning("result of a lost job dropped", extra={"job": job.pk})
+        return False
+    job.refresh_from_db()
+    Hold.objects.filter(job=job).delete()
+    outcome.write(job)
+    if done:
+        job_finished.send(sender=Job, job=job)
+        if outcome.quiet and job.reason == Job.Reason.SCHEDULE and not job.joined:
+            job.delete()
+    return True
+
+
+def renew(job: Job) -> bool:
+    """Keep a running job for another lease. False: it was taken away."""
+    return Job.objects.renew(job, timezone.now())
+
+
+def cancel(job_id: str) -> bool:
+    """End a queued job at once; ask a running one to stop between its steps."""
+    now = timezone.now()
+    with transaction.atomic():
+        ended = Job.objects.filter(pk=job_id, status=Job.Status.QUEUED).update(
+            status=Job.Status.CANCELLED, cancel_requested=True, finished_at=now
+        )
+        if ended:
+            job_finished.send(sender=Job, job=Job.objects.get(pk=job_id))
+            return True
+    return bool(
+        Job.objects.filter(pk=job_id, status=Job.Status.RUNNING).update(cancel_requested=True)
+    )
+
+
+def dispatch_due(now: datetime) -> int:
+    """Hand every job that has become due to its cluster. Several processes may try at once."""
+    due = Job.objects.filter(
+        status=Job.Status.QUEUED, dispatched_at=None, not_before__lte=now
+    ).values_list("pk", "kind")[:100]
+    count = 0
+    for job_id, kind in list(due):
+        with transaction.atomic():
+            ours = Job.objects.filter(
+                pk=job_id, status=Job.Status.QUEUED, dispatched_at=None
+            ).update(dispatched_at=now)
+            if ours:
+                dispatch(TASK, job_id, cluster=KINDS[kind].cluster)
+                count += 1
+    return count
+
+
+def recover(now: datetime) -> None:
+    """Bring back what a dead worker had, and what a lost message was about."""
+    for job in Job.objects.filter(status=Job.Status.RUNNING).expired(now):
+        _take_from_dead(job, now)
+    lost = Q(status=Job.Status.QUEUED, dispatched_at__lt=now - LOST_AFTER)
+    for cluster in CLUSTERS:
+        # Behind a full queue a message is late, not lost.
+        if not OrmQ.objects.filter(key=cluster, lock__lte=now).exists():
+            Job.objects.filter(lost, kind__in=_kinds_of(cluster)).update(dispatched_at=None)
+
+
+def redispatch(cluster: Cluster) -> None:
+    """After a cluster died: what its pusher had taken would come back only after `retry`.
+
+    A message that comes twice does no harm: the second finds nothing to claim.
+    """
+    kinds = _kinds_of(cluster)
+    Job.objects.filter(status=Job.Status.QUEUED, kind__in=kinds).update(dispatched_at=None)
+
+
+def live(cluster: Cluster, now: datetime) -> QuerySet[Job]:
+    """The running jobs of a cluster whose lease has not run out."""
+    return Job.objects.filter(
+        status=Job.Status.RUNNING, lease_until__gte=now, kind__in=_kinds_of(cluster)
+    )
+
+
+def _kinds_of(cluster: Cluster) -> list[str]:
+    return [kind.name for kind in KINDS.values() if kind.cluster == cluster]
+
+
+@transaction.atomic
+def _take_from_dead(job: Job, now: datetime) -> None:
+    dead = Job.objects.expired(now)
+    losses = job.losses + 1
+    if KINDS[job.kind].repeatable and losses < MAX_LOSSES and not job.cancel_requested:
+        taken = dead.release(
+            job, status=Job.Status.QUEUED, losses=losses, not_before=now, dispatched_at=None
+        )
+    else:
+        status = Job.Status.CANCELLED if job.cancel_requested else Job.Status.FAILED
+        taken = dead.release(
+            job, status=status, losses=losses, finished_at=now, summary={"error": "worker_lost"}
+        )
+    if not taken:
+        return
+    Hold.objects.filter(job=job).delete()
+    job.refresh_from_db()
+    logger.warning("job lost its worker", extra={"job": job.pk, "losses": losses})
+    if not job.is_active:
+        job_finished.send(sender=Job, job=job)

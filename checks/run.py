@@ -1,0 +1,71 @@
+"""A job while it runs: what its kind may say about it, and the thread that keeps its lease."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import connections
+from django.utils import timezone
+
+from checks import queue
+from checks.models import Job, JobLog
+from dockrev.leases import RENEW_EVERY
+
+PROGRESS_EVERY = 0.5  # seconds between two writes of progress
+MAX_MESSAGE = 4000
+
+
+class Cancelled(Exception):
+    """Somebody asked for the job to stop, and it stopped between two steps."""
+
+
+class Run:
+    """Given to `JobKind.run`. Log lines are kept; progress is written at most twice a second."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self._wrote_progress = 0.0
+
+    def log(self, message: str, *, level: str = JobLog.Level.INFO) -> None:
+        JobLog.objects.create(
+            job=self.job, at=timezone.now(), level=level, message=message[:MAX_MESSAGE]
+        )
+
+    def progress(self, done: int, total: int, message: str = "") -> None:
+        moment = time.monotonic()
+        if done < total and moment - self._wrote_progress < PROGRESS_EVERY:
+            return
+        self._wrote_progress = moment
+        Job.objects.held(self.job).update(
+            progress_done=done, progress_total=total, progress_message=message[:300]
+        )
+
+    def stop_if_cancelled(self) -> None:
+        """Raise Cancelled if somebody asked for it, or if the job is not ours any more."""
+        if not Job.objects.held(self.job).filter(cancel_requested=False).exists():
+            raise Cancelled
+
+
+@contextmanager
+def kept_alive(job: Job) -> Iterator[None]:
+    """Renew the job's lease from a thread, also while a child process has the main one waiting."""
+    stop = threading.Event()
+
+    def renew() -> None:
+        try:
+            while not stop.wait(RENEW_EVERY.total_seconds()):
+                if not queue.renew(job):
+                    return
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=renew, name=f"lease of {job.pk}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()

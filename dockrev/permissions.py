@@ -1,0 +1,69 @@
+"""Roles: viewer reads, operator acts, admin configures. The same for pages, API and admin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import IntEnum
+from functools import wraps
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponseBase
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+
+class Role(IntEnum):
+    """Each may do what the ones before it may. The names are those of the groups."""
+
+    NONE = 0
+    VIEWER = 1
+    OPERATOR = 2
+    ADMIN = 3
+
+
+def role_of(user: Any) -> Role:
+    """The highest role among the person's groups; a superuser is an admin."""
+    if not getattr(user, "is_active", False) or not user.is_authenticated:
+        return Role.NONE
+    if getattr(user, "is_superuser", False):
+        return Role.ADMIN
+    cached: Role | None = getattr(user, "_dockrev_role", None)
+    if cached is None:
+        names = {name.upper() for name in user.groups.values_list("name", flat=True)}
+        cached = max((role for role in Role if role.name in names), default=Role.NONE)
+        user._dockrev_role = cached
+    return cached
+
+
+class ByRole(BasePermission):
+    """A view names the role for reading in `reads` and for everything else in `writes`.
+
+    A view that names none may be read by viewers and changed by admins.
+    """
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        reading = request.method in {"GET", "HEAD", "OPTIONS"}
+        needed: Role = (
+            getattr(view, "reads", Role.VIEWER) if reading else getattr(view, "writes", Role.ADMIN)
+        )
+        return role_of(request.user) >= needed
+
+
+View = Callable[..., HttpResponseBase]
+
+
+def requires(role: Role) -> Callable[[View], View]:
+    """Let only this role and higher ones see a page."""
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if role_of(request.user) < role:
+                raise PermissionDenied
+            return view(request, *args, **kwargs)
+
+        return guarded
+
+    return decorate

@@ -1,0 +1,212 @@
+"""Settings. The README lists every variable; `environment.py` reads those that need care."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.utils.translation import gettext_lazy as _
+
+from dockrev import __version__
+from dockrev.environment import BadEnvironment, data_directory, encryption_keys, env, secret_key
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VERSION = __version__
+COMMIT = env.str("DOCKREV_COMMIT", default="")
+
+DATA_DIR = data_directory(BASE_DIR)
+SECRET_KEY = secret_key(DATA_DIR)
+ENCRYPTION_KEYS = encryption_keys(DATA_DIR)
+DEBUG = False
+
+HTTP_ADDR = env.str("DOCKREV_HTTP_ADDR", default="127.0.0.1:50883")
+DOCKER_HOST = env.str("DOCKREV_DOCKER_HOST", default="")
+COMPOSE_DIRS = [Path(p) for p in env.str("DOCKREV_COMPOSE_DIRS", default="").split(":") if p]
+DOCKER_CONFIG = env.str("DOCKREV_DOCKER_CONFIG", default="")
+INSECURE_REGISTRIES = env.list("DOCKREV_INSECURE_REGISTRIES", default=[])
+PUBLIC_TARGETS_ONLY = env.bool("DOCKREV_PUBLIC_TARGETS_ONLY", default=False)
+TRUSTED_PROXIES = env.list("DOCKREV_TRUSTED_PROXIES", default=[])
+ADMIN_USERNAME = env.str("DOCKREV_ADMIN_USERNAME", default="admin")
+ADMIN_PASSWORD = env.str("DOCKREV_ADMIN_PASSWORD", default="")
+
+# --- where it is reached ----------------------------------------------------------------------
+PUBLIC_URL = env.str("DOCKREV_PUBLIC_URL", default="").rstrip("/")
+_public = urlsplit(PUBLIC_URL)
+if PUBLIC_URL and (_public.scheme not in {"http", "https"} or not _public.hostname):
+    raise BadEnvironment("DOCKREV_PUBLIC_URL must be an absolute http or https URL.")
+_https = _public.scheme == "https"
+ALLOWED_HOSTS = [_public.hostname, "localhost", "127.0.0.1", "[::1]"] if PUBLIC_URL else ["*"]
+CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"] if PUBLIC_URL else []
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _https
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SECURE_HSTS_SECONDS = 31_536_000 if _https else 0
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_PROXY_SSL_HEADER = (
+    ("HTTP_X_FORWARDED_PROTO", "https") if _https and TRUSTED_PROXIES else None
+)
+X_FRAME_OPTIONS = "DENY"
+# A redirect answers a registry's POST with a GET; the proxy that ends TLS redirects people.
+SECURE_SSL_REDIRECT = False
+SILENCED_SYSTEM_CHECKS = ["security.W008"]
+APPEND_SLASH = False
+
+# --- apps -------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "django_q",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "dockrev",
+    "notifications",
+    "checks",
+    "integrations",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "dockrev.middleware.ContentSecurityPolicy",
+    "dockrev.middleware.ApiErrors",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+ROOT_URLCONF = "dockrev.urls"
+WSGI_APPLICATION = "dockrev.wsgi.application"
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "overview"
+LOGOUT_REDIRECT_URL = "login"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+    )
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "dockrev.pages.frame",
+            ]
+        },
+    }
+]
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+# A webhook's body is read by its receiver, with a limit of its own.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+
+# --- database ---------------------------------------------------------------------------------
+# `web` waits briefly and then answers 503; a worker can afford to wait.
+PROCESS = env.str("DOCKREV_PROCESS", default="command")
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'dockrev.sqlite3'}")
+}
+_database = DATABASES["default"]
+_database["CONN_MAX_AGE"] = None
+if _database["ENGINE"].endswith("sqlite3"):
+    _database["OPTIONS"] = {
+        "timeout": 2 if PROCESS == "web" else 20,
+        "transaction_mode": "IMMEDIATE",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+
+# --- work -------------------------------------------------------------------------------------
+Q_CLUSTER = {
+    "name": "dockrev",  # signs the messages: the same in every cluster
+    "cluster_name": "quick",
+    "orm": "default",
+    "workers": 2,
+    "queue_limit": 2,
+    "bulk": 1,
+    "poll": 0.1,
+    "timeout": 60,
+    "retry": 600,  # > timeout x (1 + ceil((queue_limit + 1) / workers)): seconds since the push
+    "ack_failures": True,  # one attempt a message: retries are ours
+    "save_limit": -1,  # Job is the record
+    "catch_up": False,
+    "scheduler": False,
+    "ALT_CLUSTERS": {
+        "long": {"workers": 1, "queue_limit": 1, "timeout": 4 * 3600, "retry": 13 * 3600}
+    },
+}
+
+# --- API --------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "dockrev.identity.BearerAuthentication",
+        "dockrev.identity.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["dockrev.permissions.ByRole"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["dockrev.parsers.ObjectParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "dockrev.errors.handle",
+    "URL_FORMAT_OVERRIDE": None,
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Dockrev",
+    "DESCRIPTION": "The HTTP contract of Dockrev.",
+    "VERSION": VERSION,
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+}
+
+# --- words, time, files -----------------------------------------------------------------------
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = env.str("DOCKREV_TIME_ZONE", default="") or env.str("TZ", default="") or "UTC"
+STATIC_URL = "/static/"
+STATIC_ROOT = env.str("DOCKREV_STATIC_ROOT", default="") or BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "text": {"()": "dockrev.logs.TextFormatter"},
+        "json": {"()": "dockrev.logs.JsonFormatter"},
+    },
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": env.str("DOCKREV_LOG_FORMAT", default="text"),
+        }
+    },
+    "root": {"handlers": ["stderr"], "level": env.str("DOCKREV_LOG_LEVEL", default="INFO")},
+    "loggers": {"django-q": {"level": "WARNING"}, "django.request": {"level": "ERROR"}},
+}

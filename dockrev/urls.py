@@ -1,0 +1,14 @@
+"""All routes, put together."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("api/", include("dockrev.api.urls")),
+    path("api/", include("checks.api.urls")),
+    path("api/", include("integrations.api.urls")),
+    path("api/", include("notifications.api.urls")),
+    path("admin/", admin.site.urls),
+]

@@ -1,0 +1,179 @@
+"""Who may call us, what they said, and whose hooks we keep."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from dockrev.fields import IdField, SecretField
+from integrations import receivers
+
+
+class Receiver(models.Model):
+    """Takes one registry's calls. Off, or without a secret, it takes none.
+
+    `previous_secret` stays valid until `previous_until`, so that a rotation loses no call.
+    """
+
+    id = IdField("rcv")
+    kind = models.CharField(_("kind"), max_length=40, choices=receivers.choices, db_index=True)
+    name = models.CharField(_("name"), max_length=100)
+    enabled = models.BooleanField(_("enabled"), default=False)
+    registry_host = models.CharField(_("registry host"), max_length=255, blank=True)
+    secret = SecretField(_("secret"), blank=True)
+    secret_created_at = models.DateTimeField(_("secret since"), null=True, blank=True)
+    previous_secret = SecretField(blank=True, editable=False)
+    previous_until = models.DateTimeField(null=True, blank=True, editable=False)
+    path_token_hash = models.CharField(
+        max_length=64, null=True, blank=True, unique=True, editable=False
+    )
+    options = models.JSONField(_("options"), default=dict, blank=True)
+    last_accepted_at = models.DateTimeField(_("last accepted"), null=True, editable=False)
+    last_rejected_at = models.DateTimeField(_("last rejected"), null=True, editable=False)
+    rejected_count = models.PositiveBigIntegerField(_("rejected"), default=0, editable=False)
+    disabled_count = models.PositiveBigIntegerField(_("while off"), default=0, editable=False)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        ordering = ["created_at", "id"]
+        verbose_name = _("receiver")
+        verbose_name_plural = _("receivers")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Delivery(models.Model):
+    """One call that proved who it is from, and what became of it.
+
+    `payload` is the body's bytes as they came. `waiting_for_job` names the fallback discovery
+    after which the delivery is matched again.
+    """
+
+    class Decision(models.TextChoices):
+        PROCESSED = "processed", _("processed")
+        IGNORED = "ignored", _("ignored")
+        REJECTED = "rejected", _("rejected")
+
+    id = IdField("dlv")
+    receiver = models.ForeignKey(
+        Receiver,
+        models.CASCADE,
+        related_name="deliveries",
+        verbose_name=_("receiver"),
+        db_index=False,  # the unique constraint begins with it
+    )
+    sender_id = models.CharField(_("sender's id"), max_length=200, blank=True)
+    dedupe_key = models.CharField(max_length=200, editable=False)
+    event = models.CharField(_("event"), max_length=60, blank=True)
+    action = models.CharField(_("action"), max_length=60, blank=True)
+    hook_id = models.CharField(_("hook"), max_length=60, blank=True)
+    repository = models.CharField(_("repository"), max_length=300, blank=True)
+    decision = models.CharField(_("decision"), max_length=16, choices=Decision.choices)
+    reason = models.CharField(_("reason"), max_length=40, blank=True)
+    attempts = models.PositiveIntegerField(_("attempts"), default=1)
+    images = models.JSONField(_("images"), default=list, blank=True)
+    matched_service_ids = models.JSONField(_("matched services"), default=list, blank=True)
+    job_ids = models.JSONField(_("jobs"), default=list, blank=True)
+    reused_job_ids = models.JSONField(_("reused jobs"), default=list, blank=True)
+    fallback_reason = models.CharField(_("fallback"), max_length=40, blank=True)
+    waiting_for_job = models.CharField(
+        _("waits for"), max_length=32, blank=True, editable=False, db_default=""
+    )
+    headers = models.JSONField(_("headers"), default=dict, blank=True)
+    payload = models.BinaryField(_("payload"))
+    received_at = models.DateTimeField(_("received"))
+    last_received_at = models.DateTimeField(_("last received"))
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name = _("delivery")
+        verbose_name_plural = _("deliveries")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["receiver", "dedupe_key"], name="one_delivery_per_sender_and_id"
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=["waiting_for_job"],
+                name="deliveries_waiting",
+                condition=~models.Q(waiting_for_job=""),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event} {self.repository}".strip()
+
+
+class HookAccount(models.Model):
+    """Whose credentials make a provider's hooks: a GitHub token, a Harbor robot."""
+
+    class Provider(models.TextChoices):
+        GITHUB = "github", "GitHub"
+
+    id = IdField("hka")
+    provider = models.CharField(_("provider"), max_length=20, choices=Provider.choices)
+    name = models.CharField(_("name"), max_length=100)
+    receiver = models.ForeignKey(
+        Receiver, models.CASCADE, related_name="accounts", verbose_name=_("receiver")
+    )
+    api_url = models.URLField(_("API URL"), blank=True)
+    callback_url = models.CharField(_("callback URL"), max_length=500, blank=True)
+    credential = SecretField(_("token"), blank=True)
+    inputs = models.JSONField(_("what was typed"), default=list, blank=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        ordering = ["created_at", "id"]
+        verbose_name = _("hook account")
+        verbose_name_plural = _("hook accounts")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class HookTarget(models.Model):
+    """A repository (or project) whose pushes we want to hear of. `selected` ones take part."""
+
+    class HookState(models.TextChoices):
+        UNKNOWN = "unknown", _("unknown")
+        OK = "ok", _("ok")
+        MISSING = "missing", _("missing")
+        CONFLICT = "conflict", _("conflict")
+        ERROR = "error", _("error")
+
+    id = IdField("hkt")
+    account = models.ForeignKey(
+        HookAccount, models.CASCADE, related_name="targets", verbose_name=_("account")
+    )
+    full_name = models.CharField(_("name"), max_length=300)
+    name_key = models.CharField(max_length=300, editable=False)  # full_name in lower case
+    owner_key = models.CharField(max_length=150, editable=False)  # its owner in lower case
+    selected = models.BooleanField(_("selected"), default=True)
+    hook_id = models.CharField(_("hook"), max_length=60, blank=True)
+    hook_state = models.CharField(
+        _("hook state"), max_length=16, choices=HookState.choices, default=HookState.UNKNOWN
+    )
+    verified_at = models.DateTimeField(_("verified"), null=True, blank=True)
+    last_error = models.TextField(_("last error"), blank=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        ordering = ["name_key"]
+        verbose_name = _("hook target")
+        verbose_name_plural = _("hook targets")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "name_key"], name="one_target_per_account_and_name"
+            )
+        ]
+        indexes = [models.Index(fields=["name_key"]), models.Index(fields=["owner_key"])]
+
+    def __str__(self) -> str:
+        return self.full_name
+
+    def save(self, **kwargs: object) -> None:
+        self.name_key = self.full_name.lower()
+        self.owner_key = self.name_key.partition("/")[0]
+        super().save(**kwargs)  # type: ignore[arg-type]  # passed on as they came

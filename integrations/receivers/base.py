@@ -1,0 +1,146 @@
+"""What a receiver is given and what it says: bytes in, image events out, nothing else."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from hashlib import sha256
+from typing import Any, ClassVar
+
+MAX_JSON_DEPTH = 100
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """One call as it came. `headers` are in lower case; `body` is the raw bytes."""
+
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class ImageEvent:
+    """What a call says was pushed. `tag` and `digest` are empty where it names none."""
+
+    registry: str
+    repository: str
+    tag: str = ""
+    digest: str = ""
+
+    def __str__(self) -> str:
+        tag = f":{self.tag}" if self.tag else ""
+        digest = f"@{self.digest}" if self.digest else ""
+        return f"{self.registry}/{self.repository}{tag}{digest}"
+
+
+class BadProof(Exception):
+    """Signature, secret or token is missing, malformed or wrong."""
+
+
+class BadHeaders(Exception):
+    """A header that this sender always sends is missing; the text names it."""
+
+
+class Verdict(Enum):
+    """What a call turned out to be. The values are the reasons of the HTTP contract."""
+
+    IMAGES = ""
+    PING = "ping"
+    NOT_RELEVANT = "event_not_relevant"
+    INVALID_JSON = "invalid_json"
+    INVALID_PAYLOAD = "invalid_payload"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A proven call, read.
+
+    `dedupe_key` recognises the same call again. `repository` is the source repository that it
+    names, if any, and `owner` whose it is; `also` are repositories of the registry that the
+    image may be in as a second chance.
+    """
+
+    verdict: Verdict
+    dedupe_key: str
+    sender_id: str = ""
+    event: str = ""
+    action: str = ""
+    hook_id: str = ""
+    repository: str = ""
+    owner: str = ""
+    images: tuple[ImageEvent, ...] = ()
+    also: tuple[ImageEvent, ...] = field(default=())
+
+
+class Receiver(ABC):
+    """Knows one sender. Instances hold no state."""
+
+    kind: ClassVar[str]
+    label: ClassVar[str]
+    proof: ClassVar[str]  # for people: what the sender must send
+    registry_host: ClassVar[str] = ""
+    max_body: ClassVar[int] = 1024 * 1024
+    # Whether a body that cannot be read is answered 400: only where the sender shows it and
+    # does not retry, block its queue or switch the hook off.
+    shows_rejections: ClassVar[bool] = False
+
+    @abstractmethod
+    def verify(self, incoming: Incoming, secrets: tuple[str, ...]) -> None:
+        """Raise BadProof unless the call proves that it knows one of the secrets."""
+
+    @abstractmethod
+    def require_headers(self, incoming: Incoming) -> None:
+        """Raise BadHeaders if a header that the sender always sends is missing."""
+
+    @abstractmethod
+    def read(self, incoming: Incoming, registry_host: str) -> Reading:
+        """Say what a proven call means. Never raises for what a body holds."""
+
+
+def verify_hmac_sha256(secrets: tuple[str, ...], given: str, body: bytes, *, prefix: str) -> None:
+    """Raise BadProof unless `given` is the prefixed hex HMAC of the body under a secret.
+
+    An empty secret proves nothing. Every secret is tried, so that time tells nothing.
+    """
+    signature = given.removeprefix(prefix).encode("utf-8", "replace")
+    right = False
+    for secret in secrets:
+        expected = hmac.new(secret.encode(), body, sha256).hexdigest().encode()
+        right |= bool(secret) and hmac.compare_digest(expected, signature)
+    if not right or not given.startswith(prefix):
+        raise BadProof
+
+
+class NotAnObject(ValueError):
+    """The text is not JSON, not an object, or nested too deep."""
+
+
+def json_object(raw: bytes) -> dict[str, Any]:
+    """Parse a JSON object. Raises NotAnObject."""
+    try:
+        data = json.loads(raw)
+    except (ValueError, RecursionError):
+        raise NotAnObject from None
+    if not isinstance(data, dict):
+        raise NotAnObject
+    return data
+
+
+def member(data: Any, *path: str) -> Any:
+    """Follow a path of members; None as soon as one is missing or not an object."""
+    for name in path:
+        data = data.get(name) if isinstance(data, dict) else None
+    return data
+
+
+def text(data: Any, *path: str, limit: int = 512) -> str:
+    """The string at a path; empty if there is none, or one that is too long or holds control
+    characters, which no name has."""
+    value = member(data, *path)
+    if not isinstance(value, str) or len(value) > limit or not value.isprintable():
+        return ""
+    return value.strip()

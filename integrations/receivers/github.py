@@ -1,0 +1,155 @@
+"""GitHub Packages: `package` and `registry_package` events of repositories, organisations, Apps.
+
+Followed: "Webhook events and payloads" and "Validating webhook deliveries" in GitHub's
+documentation. Real bodies differ from GitHub's own published schema (members more, members less),
+so nothing is required but what names the image.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+from urllib.parse import parse_qs
+
+from checks.registry.reference import is_digest, is_repository, is_tag
+from integrations.receivers.base import (
+    BadHeaders,
+    ImageEvent,
+    Incoming,
+    NotAnObject,
+    Reading,
+    Receiver,
+    Verdict,
+    json_object,
+    member,
+    text,
+    verify_hmac_sha256,
+)
+
+EVENTS = {"package": "package", "registry_package": "registry_package"}  # event: member
+ACTIONS = {"published", "updated"}
+CONTAINER = {"container", "docker"}
+
+
+class GitHubPackages(Receiver):
+    kind: ClassVar[str] = "github-packages"
+    label: ClassVar[str] = "GitHub Packages (GHCR)"
+    proof: ClassVar[str] = "X-Hub-Signature-256: HMAC-SHA256 of the body"
+    registry_host: ClassVar[str] = "ghcr.io"
+    max_body: ClassVar[int] = 25 * 1024 * 1024  # GitHub's own cap
+    shows_rejections: ClassVar[bool] = True
+
+    def verify(self, incoming: Incoming, secrets: tuple[str, ...]) -> None:
+        given = incoming.headers.get("x-hub-signature-256", "")
+        verify_hmac_sha256(secrets, given, incoming.body, prefix="sha256=")
+
+    def require_headers(self, incoming: Incoming) -> None:
+        for name in ("X-GitHub-Delivery", "X-GitHub-Event"):
+            if not _header(incoming, name.lower()):
+                raise BadHeaders(name)
+
+    def read(self, incoming: Incoming, registry_host: str) -> Reading:
+        event = _header(incoming, "x-github-event")
+        delivery = _header(incoming, "x-github-delivery")
+        known: dict[str, Any] = {
+            "dedupe_key": delivery,
+            "sender_id": delivery,
+            "event": event,
+            "hook_id": _header(incoming, "x-github-hook-id"),
+        }
+        try:
+            body = json_object(_json_part(incoming))
+        except NotAnObject:
+            return Reading(Verdict.INVALID_JSON, **known)
+        source = text(body, "repository", "full_name", limit=300)
+        known |= {
+            "action": text(body, "action", limit=60),
+            "repository": source,
+            "owner": source.partition("/")[0] or _owner(body),
+        }
+        if event == "ping":
+            return Reading(Verdict.PING, **known)
+        package = member(body, EVENTS.get(event, ""))
+        if (
+            event not in EVENTS
+            or known["action"] not in ACTIONS
+            or not _is_container(body, package)
+        ):
+            return Reading(Verdict.NOT_RELEVANT, **known)
+        images = _images(package, source, registry_host)
+        if not images:
+            return Reading(Verdict.INVALID_PAYLOAD, **known)
+        return Reading(Verdict.IMAGES, images=images[:1], also=images[1:], **known)
+
+
+def _header(incoming: Incoming, name: str) -> str:
+    """A header's value, if it is one that could be stored and shown."""
+    value = incoming.headers.get(name, "")
+    return value if len(value) <= 60 and value.isascii() and value.isprintable() else ""
+
+
+def _json_part(incoming: Incoming) -> bytes:
+    """The JSON itself: the body, or the `payload` field of a hook that sends forms."""
+    kind = incoming.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/x-www-form-urlencoded":
+        return incoming.body
+    try:
+        fields = parse_qs(incoming.body.decode("ascii"), max_num_fields=10)
+    except ValueError:
+        raise NotAnObject from None
+    return fields.get("payload", [""])[0].encode("utf-8", "surrogatepass")
+
+
+def _owner(body: Any) -> str:
+    for path in (
+        ("package", "owner", "login"),
+        ("registry_package", "owner", "login"),
+        ("organization", "login"),
+    ):
+        if owner := text(body, *path, limit=150):
+            return owner
+    return ""
+
+
+def _is_container(body: Any, package: Any) -> bool:
+    """Any of the three words for the type says so, or there is metadata only containers have."""
+    words = (
+        text(package, "package_type"),
+        text(package, "ecosystem"),
+        text(package, "registry", "type"),
+        text(body, "registry", "type"),
+    )
+    metadata = member(package, "package_version", "container_metadata")
+    return any(word.lower() in CONTAINER for word in words) or bool(metadata)
+
+
+def _images(package: Any, source: str, registry_host: str) -> tuple[ImageEvent, ...]:
+    """The image that the package names, then the one that its source repository may be."""
+    version = member(package, "package_version")
+    tag = text(version, "container_metadata", "tag", "name", limit=128)
+    digests = (
+        text(version, "container_metadata", "tag", "digest"),
+        text(version, "container_metadata", "manifest", "digest"),
+        text(version, "version"),
+        text(version, "name"),
+    )
+    digest = next((d for d in digests if is_digest(d)), "")
+    url = text(version, "package_url") or text(package, "package_url")
+    names = [_path_of(url), *_names(package), source]
+    found: dict[str, ImageEvent] = {}
+    for name in (name.lower() for name in names):
+        if is_repository(name) and "/" in name:
+            found[name] = ImageEvent(registry_host, name, tag if is_tag(tag) else "", digest)
+    return tuple(found.values())
+
+
+def _path_of(package_url: str) -> str:
+    """`ghcr.io/owner/name:tag` without host, tag and digest."""
+    path = package_url.partition("@")[0].partition("/")[2]
+    head, slash, last = path.rpartition("/")
+    return f"{head}{slash}{last.partition(':')[0]}"
+
+
+def _names(package: Any) -> list[str]:
+    name = text(package, "name", limit=300)
+    namespaces = (text(package, "namespace", limit=300), text(package, "owner", "login", limit=150))
+    return [f"{namespace}/{name}" for namespace in namespaces if namespace and name]

@@ -1,0 +1,7 @@
+"""The API routes of this app."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []

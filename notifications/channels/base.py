@@ -1,0 +1,47 @@
+"""What a channel is: a configuration with a form, and a way to send."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from django import forms
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message, ready to send. `id` is the same at every try."""
+
+    id: str
+    kind: str
+    payload: Mapping[str, Any]
+
+
+class SendError(Exception):
+    """A message was not taken. `permanent`: trying again cannot help, so the channel goes off."""
+
+    def __init__(self, text: str, *, permanent: bool = False, status: int | None = None) -> None:
+        super().__init__(text)
+        self.permanent = permanent
+        self.status = status
+
+
+class Transport(ABC):
+    """Sends messages of one kind of channel, given that channel's cleaned configuration."""
+
+    kind: ClassVar[str]
+    label: ClassVar[str]
+    form: ClassVar[type[forms.Form]]
+    secret_fields: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self.config = config
+
+    @abstractmethod
+    def send(self, message: Message) -> int | None:
+        """Send, and return the status that the other side answered, if it has one.
+
+        Raises SendError if the message was not taken.
+        """

@@ -1,0 +1,48 @@
+"""A webhook: the payload as JSON, signed where the channel has a secret."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from hashlib import sha256
+from typing import ClassVar
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from dockrev import http
+from notifications.channels.base import Message, SendError, Transport
+
+
+class WebhookForm(forms.Form):
+    url = forms.URLField(label=_("URL"), max_length=2000, assume_scheme="https")
+    secret = forms.CharField(label=_("Secret"), required=False, max_length=500)
+    headers = forms.JSONField(label=_("Headers"), required=False)
+
+
+class Webhook(Transport):
+    kind: ClassVar[str] = "webhook"
+    label: ClassVar[str] = "Webhook"
+    form: ClassVar[type[forms.Form]] = WebhookForm
+    secret_fields: ClassVar[frozenset[str]] = frozenset({"secret", "headers"})
+
+    def send(self, message: Message) -> int:
+        body = json.dumps(message.payload, ensure_ascii=False, separators=(",", ":")).encode()
+        headers = {
+            **(self.config.get("headers") or {}),
+            "Content-Type": "application/json",
+            "X-Dockrev-Event": message.kind,
+            "X-Dockrev-Delivery": message.id,
+        }
+        if secret := self.config.get("secret"):
+            mac = hmac.new(secret.encode(), body, sha256).hexdigest()
+            headers["X-Dockrev-Signature-256"] = f"sha256={mac}"
+        try:
+            answer = http.request("POST", self.config["url"], body=body, headers=headers)
+        except http.Unreachable as error:
+            raise SendError(str(error)) from error
+        if answer.status == 410:
+            raise SendError("It answered 410 Gone.", permanent=True, status=answer.status)
+        if not 200 <= answer.status < 300:
+            raise SendError(f"It answered {answer.status}.", status=answer.status)
+        return answer.status
