@@ -1,0 +1,112 @@
+"""Turns what happened into messages on their way. Called inside the transaction that found it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from notifications.models import Channel, Notification
+
+NEW_VERSION = "new_version_discovered"
+EVENTS = (NEW_VERSION,)
+COMPANY = timedelta(milliseconds=250)  # how long a new message waits for others of its kind
+
+
+@dataclass(frozen=True)
+class Check:
+    """The check that found something, as a message tells it."""
+
+    job_id: str
+    reason: str
+    scope: str
+    services_checked: int
+
+
+@dataclass(frozen=True)
+class NewVersion:
+    """A newer image for one service. `image` is registry/repository:tag."""
+
+    stack_id: str
+    stack_name: str
+    service_id: str
+    service_name: str
+    image: str
+    current_tag: str
+    candidate_tag: str
+    candidate_digest: str
+    step: str
+
+
+def new_versions(check: Check, found: Sequence[NewVersion], now: datetime) -> set[str]:
+    """Write a message to every channel that wants to hear of these.
+
+    Returns the ids of the services that at least one channel is told about.
+    """
+    told: set[str] = set()
+    for channel in Channel.objects.filter(enabled=True):
+        wanted = [new for new in found if channel.wants(NEW_VERSION, new.stack_id)]
+        if wanted:
+            _tell(channel, check, wanted, now)
+            told.update(new.service_id for new in wanted)
+    return told
+
+
+def _tell(channel: Channel, check: Check, found: list[NewVersion], now: datetime) -> None:
+    content = {"check": asdict(check), "found": [asdict(new) for new in found]}
+    _write(channel, NEW_VERSION, _group(check, found), content, now, _with_company)
+
+
+def _group(check: Check, found: list[NewVersion]) -> str:
+    """News of one image and digest may share a message, whatever check brought it."""
+    images = {(new.image, new.candidate_digest) for new in found}
+    if len(images) > 1:
+        return f"{NEW_VERSION}:{check.job_id}"
+    image, digest = images.pop()
+    return f"{NEW_VERSION}:{hashlib.sha256(f'{image}@{digest}'.encode()).hexdigest()}"
+
+
+def _with_company(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    told = {item["service_id"] for item in old["found"]}
+    added = [item for item in new["found"] if item["service_id"] not in told]
+    checked = old["check"]["services_checked"] + new["check"]["services_checked"]
+    return {
+        "check": {**old["check"], "services_checked": checked},
+        "found": old["found"] + added,
+    }
+
+
+def _write(
+    channel: Channel,
+    kind: str,
+    group: str,
+    content: dict[str, Any],
+    now: datetime,
+    join: Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]],
+) -> None:
+    """Join the message of this group that no try was made for yet, or write a new one."""
+    unsent = Notification.objects.filter(
+        channel=channel, group_key=group, status=Notification.Status.WAITING, attempts=0
+    )
+    while True:
+        if row := unsent.select_for_update().first():
+            row.content = join(row.content, content)
+            row.save(update_fields=["content"])
+            return
+        try:
+            with transaction.atomic():
+                Notification.objects.create(
+                    channel=channel,
+                    kind=kind,
+                    group_key=group,
+                    content=content,
+                    created_at=now,
+                    next_attempt_at=now + COMPANY,
+                )
+            return
+        except IntegrityError:
+            continue  # another worker wrote it first: join that

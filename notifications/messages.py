@@ -1,0 +1,115 @@
+"""Payloads: what a message says, built when it is sent from the facts as they were found."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from dockrev import preferences
+from notifications.announce import NEW_VERSION
+from notifications.channels.base import Message
+from notifications.models import Notification
+
+TEST = "notification_test"
+_SCHEMAS = {
+    NEW_VERSION: "dockrev.notification.new_version_discovered.v2",
+    TEST: "dockrev.notification.test.v2",
+}
+MAX_LINKS = 10
+
+
+def message(notification: Notification, now: datetime) -> Message:
+    """Build what is sent for a notification; `now` is when."""
+    own = _new_version(notification.content)
+    return _message(notification.pk, notification.kind, notification.channel.kind, own, now)
+
+
+def test_message(id_: str, channel_kind: str, now: datetime) -> Message:
+    """Build a message that only shows that a channel works."""
+    own = {
+        "links": {"primaryUrl": link("/settings")},
+        "human": {
+            "title": _("Dockrev can reach you here"),
+            "summary": _("This is a test. Nothing needs to be done."),
+        },
+    }
+    return _message(id_, TEST, channel_kind, own, now)
+
+
+def link(path: str) -> str:
+    """An absolute link where the public address is known, else the path alone."""
+    return f"{preferences.get('public_base_url').rstrip('/')}{path}"
+
+
+def _message(id_: str, kind: str, channel_kind: str, own: dict[str, Any], now: datetime) -> Message:
+    payload = {
+        "schema": _SCHEMAS[kind],
+        "kind": kind,
+        "sentAt": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "channel": channel_kind,
+        **own,
+        "debug": {"appVersion": settings.VERSION, "source": "dockrev"},
+    }
+    return Message(id_, kind, payload)
+
+
+def _new_version(content: dict[str, Any]) -> dict[str, Any]:
+    check, found = content["check"], content["found"]
+    urls = [_service_link(new) for new in found[:MAX_LINKS]]
+    job_url = link(f"/queue/{check['job_id']}")
+    return {
+        "check": {
+            "jobId": check["job_id"],
+            "reason": check["reason"],
+            "scope": check["scope"],
+            "servicesChecked": check["services_checked"],
+            "newVersions": len(found),
+        },
+        "links": {
+            "primaryUrl": urls[0]["url"] if len(found) == 1 else job_url,
+            "jobUrl": job_url,
+            "serviceUrls": urls,
+            "truncated": {"serviceUrlsOmitted": len(found) - len(urls)},
+        },
+        "human": _words(found),
+    }
+
+
+def _service_link(new: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "stackId": new["stack_id"],
+        "stackName": new["stack_name"],
+        "serviceId": new["service_id"],
+        "serviceName": new["service_name"],
+        "currentTag": new["current_tag"],
+        "currentDisplayTag": new["current_tag"],
+        "candidateTag": new["candidate_tag"],
+        "candidateDisplayTag": new["candidate_tag"],
+        "candidateDigest": new["candidate_digest"],
+        "url": link(f"/services/{new['stack_id']}/{new['service_id']}"),
+    }
+
+
+def _words(found: list[dict[str, Any]]) -> dict[str, str]:
+    lines = [_line(new) for new in found[:MAX_LINKS]]
+    if len(found) == 1:
+        name = f"{found[0]['stack_name']} / {found[0]['service_name']}"
+        return {"title": _("%(name)s has an update") % {"name": name}, "summary": lines[0]}
+    title = ngettext("%(count)d update", "%(count)d updates", len(found)) % {"count": len(found)}
+    if omitted := len(found) - len(lines):
+        more = ngettext("and %(count)d more", "and %(count)d more", omitted)
+        lines.append(more % {"count": omitted})
+    return {"title": title, "summary": lines[0], "detail": "\n".join(lines)}
+
+
+def _line(new: dict[str, Any]) -> str:
+    name = f"{new['stack_name']} / {new['service_name']}"
+    if new["current_tag"] == new["candidate_tag"]:
+        words = _("%(name)s: %(image)s was rebuilt")
+        return words % {"name": name, "image": new["image"]}
+    words = _("%(name)s: %(old)s to %(new)s")
+    return words % {"name": name, "old": new["current_tag"], "new": new["candidate_tag"]}

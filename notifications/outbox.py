@@ -1,0 +1,149 @@
+"""Sends what waits: each message leased by one worker, tried again later where it failed."""
+
+from __future__ import annotations
+
+import logging
+import random
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django_q.models import OrmQ
+
+from dockrev.dispatch import dispatch
+from dockrev.fields import UnreadableSecret
+from dockrev.ids import new_id
+from notifications import messages
+from notifications.channels import TRANSPORTS
+from notifications.channels.base import SendError
+from notifications.models import Channel, Notification
+
+logger = logging.getLogger(__name__)
+
+TASK = "notifications.outbox.send"
+LOST_AFTER = timedelta(seconds=15)
+PAUSES = tuple(timedelta(seconds=s) for s in (10, 30, 120, 600, 1800, 3600, 3 * 3600, 6 * 3600))
+JITTER = 0.2
+
+Status = Notification.Status
+
+
+def send(notification_id: str) -> None:
+    """Worker entry: claim a message that is due and try to send it once."""
+    now = timezone.now()
+    waiting = Notification.objects.filter(pk=notification_id, status=Status.WAITING)
+    if not waiting.filter(next_attempt_at__lte=now).take(now, status=Status.SENDING):
+        return
+    row = Notification.objects.select_related("channel").get(pk=notification_id)
+    try:
+        _send(row, now)
+    except SendError as error:
+        _failed(row, error)
+    except Exception:
+        logger.exception("sending failed", extra={"notification": row.pk})
+        _failed(row, SendError(_("An error inside Dockrev; the log has it.")))
+
+
+@dataclass(frozen=True)
+class TestResult:
+    ok: bool
+    status: int | None = None
+    error: str = ""
+
+
+def send_test(channel: Channel) -> TestResult:
+    """Try a channel now, on or off, and say what it answered."""
+    message = messages.test_message(new_id("ntf"), channel.kind, timezone.now())
+    try:
+        return TestResult(True, status=TRANSPORTS[channel.kind](channel.settings).send(message))
+    except SendError as error:
+        return TestResult(False, status=error.status, error=str(error))
+
+
+def _send(row: Notification, now: datetime) -> None:
+    if not row.channel.enabled:
+        raise SendError(_("The channel is switched off."))
+    try:
+        transport = TRANSPORTS[row.channel.kind](row.channel.settings)
+    except UnreadableSecret as error:
+        raise SendError(str(error)) from None
+    transport.send(messages.message(row, now))
+    sent = timezone.now()
+    with transaction.atomic():
+        Notification.objects.release(row, status=Status.SENT, sent_at=sent, error="")
+        Channel.objects.filter(pk=row.channel_id).update(last_sent_at=sent, last_error="")
+    logger.info("message sent", extra={"notification": row.pk, "channel": row.channel_id})
+
+
+def _failed(row: Notification, error: SendError) -> None:
+    """Plan the next try, or give up: after the last pause, or where trying cannot help."""
+    words = str(error)[:1000]
+    over = error.permanent or row.attempts > len(PAUSES)
+    with transaction.atomic():
+        if over:
+            Notification.objects.release(row, status=Status.FAILED, error=words)
+        else:
+            pause = PAUSES[row.attempts - 1] * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - spreads load, guards nothing
+            Notification.objects.release(
+                row,
+                status=Status.WAITING,
+                error=words,
+                next_attempt_at=timezone.now() + pause,
+                dispatched_at=None,
+            )
+        channel = {"last_error": words}
+        if error.permanent:
+            Channel.objects.filter(pk=row.channel_id).update(
+                **channel, enabled=False, disabled_reason=words
+            )
+        else:
+            Channel.objects.filter(pk=row.channel_id).update(**channel)
+
+
+def send_again(notification_id: str) -> bool:
+    """Put a message that was sent or given up back into the queue. False: it is on its way."""
+    ended = Notification.objects.filter(
+        pk=notification_id, status__in=[Status.SENT, Status.FAILED], lease_until=None
+    )
+    now = timezone.now()
+    # One attempt is left on its count, so that new company does not join it.
+    return bool(
+        ended.update(status=Status.WAITING, attempts=1, next_attempt_at=now, dispatched_at=None)
+    )
+
+
+def dispatch_due(now: datetime) -> int:
+    """Hand every message that has become due to a worker."""
+    due = Notification.objects.filter(
+        status=Status.WAITING, dispatched_at=None, next_attempt_at__lte=now
+    ).values_list("pk", flat=True)[:100]
+    count = 0
+    for notification_id in list(due):
+        with transaction.atomic():
+            ours = Notification.objects.filter(
+                pk=notification_id, status=Status.WAITING, dispatched_at=None
+            ).update(dispatched_at=now)
+            if ours:
+                dispatch(TASK, notification_id, cluster="quick")
+                count += 1
+    return count
+
+
+def recover(now: datetime) -> None:
+    """Bring back what a dead worker was sending, and what a lost message was about."""
+    for row in Notification.objects.filter(status=Status.SENDING).expired(now):
+        with transaction.atomic():
+            Notification.objects.expired(now).release(
+                row, status=Status.WAITING, next_attempt_at=now, dispatched_at=None
+            )
+    if not OrmQ.objects.filter(key="quick", lock__lte=now).exists():
+        Notification.objects.filter(
+            status=Status.WAITING, dispatched_at__lt=now - LOST_AFTER
+        ).update(dispatched_at=None)
+
+
+def redispatch() -> None:
+    """After the workers were restarted: what they had taken but not begun."""
+    Notification.objects.filter(status=Status.WAITING).update(dispatched_at=None)
