@@ -1,0 +1,43 @@
+"""What discovery finds, whichever way it looked. Plain facts: nothing here knows of rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class FoundService:
+    """A service of a project.
+
+    `image_ref` is what the compose file says, interpolated; empty where the service is built here
+    and names no image. `state` is one of `Service.State`; without an engine it is `absent`.
+    `platform` is `os/arch[/variant]` of what runs, or what the file asks for. `running_digests`
+    are what its containers have of that repository (of a multi-platform image the index's), each
+    once, sorted. `running_image_id` is the engine's own id of the newest container's image.
+    """
+
+    name: str
+    image_ref: str
+    state: str = "absent"
+    replicas: int = 0
+    platform: str = ""
+    running_digests: tuple[str, ...] = ()
+    running_image_id: str = ""
+
+
+@dataclass(frozen=True)
+class FoundProject:
+    """A Compose project. `source` is one of `Stack.Source`.
+
+    `error` says what is wrong with its files and how to mend it; what could be found in spite of
+    that is in `services`.
+    """
+
+    name: str
+    source: str
+    working_dir: Path | None = None
+    config_files: tuple[Path, ...] = ()
+    environment_files: tuple[Path, ...] = ()
+    services: tuple[FoundService, ...] = ()
+    error: str = ""
