@@ -1,3 +1,5 @@
+"""Registers what this app gives to the layers below it."""
+
 from __future__ import annotations
 
 from django.apps import AppConfig

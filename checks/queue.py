@@ -7,7 +7,7 @@ out by its count which of them did. The queue message and the job row commit tog
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -80,6 +80,21 @@ def enqueue(request: Request) -> Queued:
                 return Queued(_create(request, now), reused=False)
         except IntegrityError:
             continue  # another process was first: join its job
+
+
+def enqueue_after_last(
+    request: Request, pause: timedelta, *, earliest: datetime, now: datetime
+) -> Queued:
+    """Enqueue for `earliest`, or for `pause` after the last such job that a delivery asked for."""
+    last = (
+        Job.objects.filter(
+            dedupe_key=request.dedupe_key, by_delivery=True, finished_at__gt=now - pause
+        )
+        .order_by("-finished_at")
+        .values_list("finished_at", flat=True)
+        .first()
+    )
+    return enqueue(replace(request, after=last + pause if last else earliest))
 
 
 def _join(request: Request, now: datetime) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -38,3 +39,8 @@ class BearerAuthentication(authentication.BaseAuthentication):
 
 class SessionAuthentication(authentication.SessionAuthentication):
     """Django's session, with CSRF for everything that changes something."""
+
+
+def client_address(environ: Mapping[str, Any]) -> str:
+    """The address that a request came from."""
+    return str(environ.get("REMOTE_ADDR", ""))

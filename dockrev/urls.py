@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 urlpatterns = [
+    path("", include("integrations.webhook_urls")),
     path("api/", include("dockrev.api.urls")),
     path("api/", include("checks.api.urls")),
     path("api/", include("integrations.api.urls")),

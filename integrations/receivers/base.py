@@ -87,6 +87,8 @@ class Receiver(ABC):
     # Whether a body that cannot be read is answered 400: only where the sender shows it and
     # does not retry, block its queue or switch the hook off.
     shows_rejections: ClassVar[bool] = False
+    # Whether only selected targets (repositories, projects) of its accounts take part.
+    has_targets: ClassVar[bool] = False
 
     @abstractmethod
     def verify(self, incoming: Incoming, secrets: tuple[str, ...]) -> None:

@@ -37,6 +37,7 @@ class GitHubPackages(Receiver):
     registry_host: ClassVar[str] = "ghcr.io"
     max_body: ClassVar[int] = 25 * 1024 * 1024  # GitHub's own cap
     shows_rejections: ClassVar[bool] = True
+    has_targets: ClassVar[bool] = True
 
     def verify(self, incoming: Incoming, secrets: tuple[str, ...]) -> None:
         given = incoming.headers.get("x-hub-signature-256", "")

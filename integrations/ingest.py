@@ -1,0 +1,280 @@
+"""The one pipeline that every delivery runs through.
+
+Order: size (in the view), proof, off, the sender's headers, JSON, ping, duplicate, relevance, the
+image's name, the selection. Nothing is parsed or stored before the proof. What is stored, the
+delivery, its jobs and their queue entries, commits together, so a delivery is whole or absent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from checks.models import Job
+from dockrev.errors import InvalidArgument, InvalidSignature, RateLimited
+from integrations.matching import Match, ask_for_check, ask_for_discovery, services_running
+from integrations.models import Delivery, HookTarget, Receiver
+from integrations.receivers import RECEIVERS
+from integrations.receivers.base import (
+    BadHeaders,
+    BadProof,
+    ImageEvent,
+    Incoming,
+    Reading,
+    Verdict,
+)
+from integrations.rejections import MAX_FAILURES, WINDOW, rejections
+
+Decision = Delivery.Decision
+MAX_MATCHES = 500
+_HIDDEN = ("authorization", "cookie", "signature", "secret", "token", "password", "api-key")
+_KEPT_HEADERS, _KEPT_LENGTH = 40, 300
+
+
+@dataclass
+class Answer:
+    """What a delivery is answered, and what became of it."""
+
+    status: int
+    decision: str
+    reason: str = ""
+    delivery_id: str = ""
+    attempt: int = 1
+    images: list[str] = field(default_factory=list)
+    matched: list[str] = field(default_factory=list)
+    job_ids: list[str] = field(default_factory=list)
+    reused_job_ids: list[str] = field(default_factory=list)
+    fallback_reason: str = ""
+
+    @property
+    def body(self) -> dict[str, Any]:
+        return {
+            "ok": True,
+            "deliveryId": self.delivery_id or None,
+            "decision": self.decision,
+            "reason": self.reason or None,
+            "attempt": self.attempt,
+            "images": self.images,
+            "matchedServiceIds": self.matched,
+            "jobIds": self.job_ids,
+            "reusedJobIds": self.reused_job_ids,
+            "fallbackUsed": bool(self.fallback_reason),
+            "fallbackReason": self.fallback_reason or None,
+        }
+
+
+def take(kind: str, incoming: Incoming, *, address: str) -> Answer:
+    """Take a call for the receivers of a kind.
+
+    Raises InvalidSignature, RateLimited or InvalidArgument, and then nothing is stored.
+    """
+    row = _proven(kind, incoming, address)
+    if not row.enabled:
+        rejections.count(kind, "disabled_count")
+        return Answer(200, Decision.IGNORED, "disabled")
+    protocol = RECEIVERS[kind]
+    try:
+        protocol.require_headers(incoming)
+    except BadHeaders as error:
+        raise InvalidArgument(str(error), f"The header {error} is missing or malformed.") from None
+    reading = protocol.read(incoming, row.registry_host or protocol.registry_host)
+    try:
+        return _store(row, reading, incoming)
+    except IntegrityError:
+        return _store(row, reading, incoming)  # the same call came twice at once: now a duplicate
+
+
+def replay(delivery: Delivery) -> Answer:
+    """Run a stored delivery through again, as if it had come now."""
+    reading = _read_again(delivery)
+    with transaction.atomic():
+        now = timezone.now()
+        answer = _decide(delivery.receiver, reading, now)
+        answer.delivery_id, answer.attempt = delivery.pk, delivery.attempts + 1
+        changes = {"attempts": F("attempts") + 1, "last_received_at": now, **_result(answer)}
+        Delivery.objects.filter(pk=delivery.pk).update(**changes)
+    return answer
+
+
+def _proven(kind: str, incoming: Incoming, address: str) -> Receiver:
+    """The receiver whose secret the call knows."""
+    now = timezone.now()
+    for row in Receiver.objects.filter(kind=kind):
+        fresh = row.previous_until is not None and row.previous_until > now
+        secrets = (row.secret, row.previous_secret) if fresh else (row.secret,)
+        try:
+            RECEIVERS[kind].verify(incoming, secrets)
+        except BadProof:
+            continue
+        return row
+    rejections.count(kind, "rejected_count")
+    if rejections.too_many(address):
+        raise RateLimited(
+            f"More than {MAX_FAILURES} calls without a right proof in a minute.",
+            headers={"Retry-After": str(int(WINDOW))},
+        )
+    raise InvalidSignature("The proof is missing or wrong.")
+
+
+@transaction.atomic
+def _store(row: Receiver, reading: Reading, incoming: Incoming) -> Answer:
+    now = timezone.now()
+    known = Delivery.objects.filter(receiver=row, dedupe_key=reading.dedupe_key)
+    if known.update(attempts=F("attempts") + 1, last_received_at=now):
+        return _again(known.only("pk", "attempts").get(), reading)
+    answer = _decide(row, reading, now)
+    delivery = Delivery(
+        receiver=row,
+        sender_id=reading.sender_id,
+        dedupe_key=reading.dedupe_key,
+        event=reading.event,
+        action=reading.action,
+        hook_id=reading.hook_id,
+        repository=reading.repository,
+        headers=shown_headers(incoming.headers),
+        payload=incoming.body,
+        received_at=now,
+        last_received_at=now,
+        **_result(answer),
+    )
+    delivery.save(force_insert=True)
+    Receiver.objects.filter(pk=row.pk).update(last_accepted_at=now)
+    answer.delivery_id = delivery.pk
+    return answer
+
+
+def _again(known: Delivery, reading: Reading) -> Answer:
+    """The answer to a call that is stored already; what cannot be read still cannot."""
+    if reading.verdict is Verdict.INVALID_JSON:
+        answer = _rejected(reading)
+    elif reading.verdict is Verdict.PING:
+        answer = Answer(200, Decision.PROCESSED, "ping")
+    else:
+        answer = Answer(200, Decision.IGNORED, "duplicate_delivery")
+    answer.delivery_id, answer.attempt = known.pk, known.attempts
+    answer.images = [str(image) for image in reading.images]
+    return answer
+
+
+def _result(answer: Answer) -> dict[str, Any]:
+    """The columns of a delivery that say what became of it."""
+    waits = bool(answer.fallback_reason)
+    jobs = answer.job_ids + answer.reused_job_ids
+    return {
+        "decision": answer.decision,
+        "reason": answer.reason,
+        "images": answer.images,
+        "matched_service_ids": answer.matched,
+        "job_ids": answer.job_ids,
+        "reused_job_ids": answer.reused_job_ids,
+        "fallback_reason": answer.fallback_reason,
+        "waiting_for_job": jobs[0] if waits else "",
+    }
+
+
+def _decide(row: Receiver, reading: Reading, now: datetime) -> Answer:
+    match reading.verdict:
+        case Verdict.INVALID_JSON | Verdict.INVALID_PAYLOAD:
+            return _rejected(reading)
+        case Verdict.PING:
+            _mark_verified(row, reading, now)
+            return Answer(200, Decision.PROCESSED, "ping")
+        case Verdict.NOT_RELEVANT:
+            return Answer(200, Decision.IGNORED, reading.verdict.value)
+        case Verdict.IMAGES:
+            return _act(row, reading, now)
+
+
+def _rejected(reading: Reading) -> Answer:
+    return Answer(400, Decision.REJECTED, reading.verdict.value)
+
+
+def _act(row: Receiver, reading: Reading, now: datetime) -> Answer:
+    images = [str(image) for image in reading.images]
+    if RECEIVERS[row.kind].has_targets and not _is_selected(row, reading):
+        return Answer(200, Decision.IGNORED, "repo_not_selected", images=images)
+    answer = Answer(202, Decision.PROCESSED, images=images)
+    matches = services_running(reading)
+    if matches:
+        _check(answer, matches, tagged=any(image.tag for image in reading.images), row=row, now=now)
+    else:
+        answer.fallback_reason = (
+            "no_managed_service_match" if reading.repository else "owner_only_payload"
+        )
+        queued = ask_for_discovery(by=row.name, now=now)
+        (answer.reused_job_ids if queued.reused else answer.job_ids).append(queued.job_id)
+    return answer
+
+
+def _check(
+    answer: Answer, matches: list[Match], *, tagged: bool, row: Receiver, now: datetime
+) -> None:
+    for match in matches[:MAX_MATCHES]:
+        queued = ask_for_check(match, tagged=tagged, by=row.name, now=now)
+        (answer.reused_job_ids if queued.reused else answer.job_ids).append(queued.job_id)
+        answer.matched.append(match.service_id)
+
+
+def _is_selected(row: Receiver, reading: Reading) -> bool:
+    """Whether the repository that it names takes part, or, where it names none, its owner does."""
+    selected = HookTarget.objects.filter(account__receiver=row, selected=True)
+    if reading.repository:
+        return selected.filter(name_key=reading.repository.lower()).exists()
+    return selected.filter(owner_key=reading.owner.lower()).exists()
+
+
+def _mark_verified(row: Receiver, reading: Reading, now: datetime) -> None:
+    if reading.repository:
+        HookTarget.objects.filter(
+            account__receiver=row, name_key=reading.repository.lower()
+        ).update(verified_at=now, hook_id=reading.hook_id or F("hook_id"))
+
+
+def shown_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Headers as they may be kept and shown: without what proves anything, and of bounded size."""
+    return {
+        name[:100]: "••••" if any(word in name for word in _HIDDEN) else value[:_KEPT_LENGTH]
+        for name, value in list(headers.items())[:_KEPT_HEADERS]
+    }
+
+
+def match_again(sender: Any, job: Job, **_: Any) -> None:
+    """After a fallback discovery: check what the deliveries that waited for it now match.
+
+    Most waiting deliveries are of images that still run nowhere, and many are of the same one.
+    """
+    if job.kind != "discovery":
+        return
+    now = timezone.now()
+    waiting = Delivery.objects.filter(waiting_for_job=job.pk).select_related("receiver")
+    found: dict[tuple[ImageEvent, ...], list[Match]] = {}
+    for delivery in waiting.iterator():
+        reading = _read_again(delivery)
+        images = reading.images + reading.also
+        if images not in found:
+            found[images] = services_running(reading)
+        if found[images]:
+            _matched_late(delivery, found[images], now)
+    waiting.update(waiting_for_job="")
+
+
+def _read_again(delivery: Delivery) -> Reading:
+    protocol = RECEIVERS[delivery.receiver.kind]
+    host = delivery.receiver.registry_host or protocol.registry_host
+    return protocol.read(Incoming(delivery.headers, bytes(delivery.payload)), host)
+
+
+def _matched_late(delivery: Delivery, matches: list[Match], now: datetime) -> None:
+    answer = Answer(202, Decision.PROCESSED)
+    _check(answer, matches, tagged=True, row=delivery.receiver, now=now)
+    Delivery.objects.filter(pk=delivery.pk).update(
+        matched_service_ids=answer.matched,
+        job_ids=delivery.job_ids + answer.job_ids,
+        reused_job_ids=delivery.reused_job_ids + answer.reused_job_ids,
+    )

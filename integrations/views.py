@@ -1,0 +1,89 @@
+"""Where registries call. The body is read here, up to the receiver's limit, and nowhere else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import Http404
+from drf_spectacular.utils import extend_schema
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from dockrev.errors import PayloadTooLarge, error_body
+from dockrev.identity import client_address
+from integrations import ingest
+from integrations.receivers import RECEIVERS
+from integrations.receivers.base import Incoming
+
+_CHUNK = 64 * 1024
+
+
+class AnyAccept(BaseContentNegotiation):
+    """Answers JSON whatever the sender says that it accepts."""
+
+    def select_parser(self, request: Request, parsers: Any) -> Any:
+        return parsers[0]
+
+    def select_renderer(
+        self, request: Request, renderers: Any, format_suffix: str | None = None
+    ) -> Any:
+        return renderers[0], renderers[0].media_type
+
+
+class Webhook(APIView):
+    """Takes the calls of one kind of receiver, which prove themselves by their own means."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    content_negotiation_class = AnyAccept
+
+    @extend_schema(exclude=True)
+    def post(self, request: Request, kind: str) -> Response:
+        if kind not in RECEIVERS:
+            raise Http404
+        body = read_body(request.META, RECEIVERS[kind].max_body)
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        address = client_address(request.META)
+        answer = ingest.take(kind, Incoming(headers, body), address=address)
+        return as_response(kind, answer)
+
+
+def as_response(kind: str, answer: ingest.Answer) -> Response:
+    """A refusal has the error shape where its sender shows it, and is a plain 200 elsewhere."""
+    if answer.decision != ingest.Decision.REJECTED:
+        return Response(answer.body, status=answer.status)
+    if not RECEIVERS[kind].shows_rejections:
+        return Response(answer.body, status=200)
+    words = {
+        "invalid_json": "The body is not a JSON object.",
+        "invalid_payload": "The body does not name the image that was pushed.",
+    }
+    details = {"deliveryId": answer.delivery_id, "decision": answer.decision}
+    code = "invalid_json" if answer.reason == "invalid_json" else "invalid_argument"
+    return Response(
+        error_body(code, words[answer.reason], {**details, "reason": answer.reason}), status=400
+    )
+
+
+def read_body(environ: dict[str, Any], limit: int) -> bytes:
+    """Read a body of known or unknown (chunked) length. Raises PayloadTooLarge past the limit.
+
+    Django's own `request.body` is empty for chunked bodies, and its limit is one for all views.
+    """
+    declared = str(environ.get("CONTENT_LENGTH") or "")
+    if declared.isdigit() and int(declared) > limit:
+        raise PayloadTooLarge(f"The body is longer than {limit} bytes.")
+    wanted = int(declared) if declared.isdigit() else limit + 1
+    stream, parts, read = environ["wsgi.input"], [], 0
+    while read < wanted:
+        part = stream.read(min(_CHUNK, wanted - read) if wanted > limit else wanted - read)
+        if not part:
+            break
+        parts.append(part)
+        read += len(part)
+    if read > limit:
+        raise PayloadTooLarge(f"The body is longer than {limit} bytes.")
+    return b"".join(parts)
