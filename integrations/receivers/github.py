@@ -112,15 +112,16 @@ def _owner(body: Any) -> str:
 
 
 def _is_container(body: Any, package: Any) -> bool:
-    """Any of the three words for the type says so, or there is metadata only containers have."""
-    words = (
-        text(package, "package_type"),
-        text(package, "ecosystem"),
-        text(package, "registry", "type"),
-        text(body, "registry", "type"),
-    )
-    metadata = member(package, "package_version", "container_metadata")
-    return any(word.lower() in CONTAINER for word in words) or bool(metadata)
+    """Whether there is metadata that only containers have, or the registry's type says so.
+
+    Where a body names no registry, either word for the package's own type will do: GitHub's
+    examples contradict themselves in these.
+    """
+    if member(package, "package_version", "container_metadata"):
+        return True
+    registry = text(package, "registry", "type") or text(body, "registry", "type")
+    words = (registry,) if registry else (text(package, "package_type"), text(package, "ecosystem"))
+    return any(word.lower() in CONTAINER for word in words)
 
 
 def _images(package: Any, source: str, registry_host: str) -> tuple[ImageEvent, ...]:

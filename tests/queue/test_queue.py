@@ -1,0 +1,334 @@
+"""What the queue promises, whatever its workers do."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.db import connections, transaction
+from django.utils import timezone
+from django_q.models import OrmQ
+
+from checks import kinds, queue
+from checks.kinds import JobKind, Outcome
+from checks.models import Hold, Job
+from checks.run import Run
+from checks.signals import job_finished
+from checks.tasks import JobFailed, run_job
+from dockrev.leases import LEASE
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def work(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Give the suite's own kinds of job something to do."""
+
+    def register(run: Callable[[Run], Outcome] = lambda run: Outcome(), **kind: Any) -> None:
+        name = kind.pop("name", "test.look")
+        described = {"cluster": "quick", "repeatable": True, **kind}
+        monkeypatch.setitem(kinds.KINDS, name, JobKind(name=name, run=run, **described))
+
+    register()
+    return register
+
+
+def ask(**given: Any) -> queue.Queued:
+    return queue.enqueue(queue.Request(**{"kind": "test.look", "reason": "ui", **given}))
+
+
+def claimed(job_id: str) -> Job:
+    job = queue.claim(job_id)
+    assert job is not None
+    return job
+
+
+def status(job_id: str) -> str:
+    return Job.objects.get(pk=job_id).status
+
+
+@pytest.mark.usefixtures("work")
+class TestEnqueue:
+    def test_it_commits_job_and_message_together(self) -> None:
+        with pytest.raises(ZeroDivisionError), transaction.atomic():
+            ask()
+            raise ZeroDivisionError
+        assert (Job.objects.count(), OrmQ.objects.count()) == (0, 0)
+        ask()
+        assert (Job.objects.count(), OrmQ.objects.count()) == (1, 1)
+
+    def test_it_joins_an_active_job_of_the_same_key(self) -> None:
+        first = ask()
+        assert ask() == queue.Queued(first.job_id, reused=True)
+        claimed(first.job_id)
+        assert ask(notify=True) == queue.Queued(first.job_id, reused=True)
+        job = Job.objects.get()
+        assert (job.rerun_requested, job.notify, job.joined) == (True, True, True)
+
+    def test_it_keeps_other_parameters_and_targets_apart(self) -> None:
+        ids = {
+            ask().job_id,
+            ask(params={"dryRun": True}).job_id,
+            ask(scope="service", service_id="svc_1").job_id,
+            ask(scope="service", service_id="svc_2").job_id,
+        }
+        assert len(ids) == 4
+
+    def test_it_makes_a_new_job_once_the_old_one_ended(self) -> None:
+        first = ask()
+        queue.finish(claimed(first.job_id), Outcome())
+        assert ask().job_id != first.job_id
+
+    def test_it_holds_a_delayed_job_back_until_it_is_due(self) -> None:
+        now = timezone.now()
+        with time_machine.travel(now, tick=False) as clock:
+            job_id = ask(after=now + timedelta(seconds=5)).job_id
+            assert queue.dispatch_due(timezone.now()) == 0
+            assert queue.claim(job_id) is None
+            clock.shift(5)
+            assert queue.dispatch_due(timezone.now()) == 1
+            assert queue.dispatch_due(timezone.now()) == 0
+            claimed(job_id)
+        assert OrmQ.objects.count() == 1
+
+    def test_it_pulls_a_delayed_job_forward_but_never_back(self) -> None:
+        now = timezone.now()
+        job_id = ask(after=now + timedelta(seconds=60)).job_id
+        ask(after=now + timedelta(seconds=90))
+        assert Job.objects.get().not_before == now + timedelta(seconds=60)
+        ask()
+        claimed(job_id)
+
+
+class TestRun:
+    def test_it_runs_a_job_and_keeps_what_came_of_it(self, work: Callable[..., None]) -> None:
+        heard: list[str] = []
+
+        def hear(sender: Any, job: Job, **_: Any) -> None:
+            heard.append(job.status)
+
+        job_finished.connect(hear)
+
+        def look(run: Run) -> Outcome:
+            run.log("looked")
+            run.progress(3, 3, "done")
+            return Outcome({"found": 1})
+
+        work(look)
+        job_id = ask().job_id
+        run_job(job_id)
+        run_job(job_id)  # a message may come twice
+        job = Job.objects.get()
+        assert (job.status, job.summary, job.attempts) == ("success", {"found": 1}, 1)
+        assert (job.progress_done, job.progress_total) == (3, 3)
+        assert [line.message for line in job.log_lines.all()] == ["looked"]
+        assert heard == ["success"]
+
+    @pytest.mark.parametrize(
+        ("error", "words"),
+        [
+            (JobFailed("The registry is away."), "The registry is away."),
+            (ValueError("password=hunter2"), "An error inside Dockrev"),
+        ],
+    )
+    def test_it_fails_with_words_for_people_and_no_secret(
+        self, work: Callable[..., None], error: Exception, words: str
+    ) -> None:
+        def look(run: Run) -> Outcome:
+            raise error
+
+        work(look)
+        run_job(ask().job_id)
+        job = Job.objects.get()
+        assert job.status == "failed"
+        assert job.summary["error"].startswith(words)
+        assert "hunter2" not in job.log_lines.get().message
+
+    def test_it_stops_between_steps_when_cancelled(self, work: Callable[..., None]) -> None:
+        def look(run: Run) -> Outcome:
+            assert queue.cancel(run.job.pk)
+            run.stop_if_cancelled()
+            raise AssertionError("went on")
+
+        work(look)
+        run_job(ask().job_id)
+        assert Job.objects.get().status == "cancelled"
+
+    @pytest.mark.usefixtures("work")
+    def test_it_cancels_a_queued_job_at_once(self) -> None:
+        job_id = ask().job_id
+        assert queue.cancel(job_id)
+        run_job(job_id)
+        assert Job.objects.get().attempts == 0
+        assert status(job_id) == "cancelled"
+        assert not queue.cancel(job_id)
+
+    @pytest.mark.usefixtures("work")
+    def test_it_goes_back_to_the_queue_when_news_came_meanwhile(self) -> None:
+        job = claimed(ask().job_id)
+        ask()
+        assert queue.finish(job, Outcome({"run": 1}))
+        job.refresh_from_db()
+        assert (job.status, job.rerun_requested, job.summary) == ("queued", False, {"run": 1})
+        with time_machine.travel(timezone.now() + queue.RERUN_AFTER):
+            queue.finish(claimed(job.pk), Outcome({"run": 2}))
+        job.refresh_from_db()
+        assert (job.status, job.summary) == ("success", {"run": 2})
+
+    def test_it_does_not_run_an_update_twice_for_a_second_wish(
+        self, work: Callable[..., None]
+    ) -> None:
+        work(repeatable=False)
+        job = claimed(ask().job_id)
+        ask()
+        queue.finish(job, Outcome())
+        assert status(job.pk) == "success"
+
+    @pytest.mark.usefixtures("work")
+    def test_it_leaves_no_row_of_a_schedule_that_found_nothing(self) -> None:
+        quiet = Outcome(quiet=True)
+        queue.finish(claimed(ask(reason="schedule").job_id), quiet)
+        assert not Job.objects.exists()
+        joined = ask(reason="schedule").job_id
+        ask()
+        queue.finish(claimed(joined), quiet)
+        queue.finish(claimed(ask(scope="stack", reason="ui").job_id), quiet)
+        assert Job.objects.count() == 2
+
+
+@pytest.mark.usefixtures("work")
+class TestLostWorkers:
+    def test_it_requeues_and_gives_up_after_three_losses(self) -> None:
+        with time_machine.travel(timezone.now(), tick=False) as clock:
+            job_id = ask().job_id
+            for loss in (1, 2, 3):
+                claimed(job_id)
+                queue.recover(timezone.now())
+                assert status(job_id) == "running"
+                clock.shift(LEASE + timedelta(seconds=1))
+                queue.recover(timezone.now())
+                assert Job.objects.get().losses == loss
+        job = Job.objects.get()
+        assert (job.status, job.summary) == ("failed", {"error": "worker_lost"})
+
+    def test_it_fails_what_may_not_be_repeated(self, work: Callable[..., None]) -> None:
+        work(repeatable=False)
+        job_id = ask().job_id
+        claimed(job_id)
+        queue.recover(timezone.now() + LEASE + timedelta(seconds=1))
+        assert status(job_id) == "failed"
+
+    def test_it_drops_the_result_of_a_worker_that_was_replaced(self) -> None:
+        slow = claimed(ask().job_id)
+        queue.recover(timezone.now() + LEASE + timedelta(seconds=1))
+        with time_machine.travel(timezone.now() + LEASE + timedelta(seconds=2)):
+            second = claimed(slow.pk)
+            assert not queue.renew(slow)
+            assert not queue.finish(slow, Outcome({"by": "slow"}))
+            assert queue.finish(second, Outcome({"by": "second"}))
+        assert Job.objects.get().summary == {"by": "second"}
+
+    def test_it_keeps_a_job_whose_lease_is_renewed(self) -> None:
+        job = claimed(ask().job_id)
+        with time_machine.travel(timezone.now() + LEASE - timedelta(seconds=1)):
+            assert queue.renew(job)
+        queue.recover(timezone.now() + LEASE + timedelta(seconds=1))
+        assert status(job.pk) == "running"
+
+    def test_it_hands_out_again_a_job_whose_message_was_lost(self) -> None:
+        ask()
+        OrmQ.objects.all().delete()
+        later = timezone.now() + queue.LOST_AFTER + timedelta(seconds=1)
+        queue.recover(later)
+        assert queue.dispatch_due(later) == 1
+
+    def test_it_does_not_double_messages_behind_a_full_queue(self) -> None:
+        ask()
+        later = timezone.now() + queue.LOST_AFTER + timedelta(seconds=1)
+        queue.recover(later)
+        assert queue.dispatch_due(later) == 0
+
+    def test_it_hands_everything_out_again_after_a_cluster_died(self) -> None:
+        ask()
+        queue.redispatch("long")
+        assert queue.dispatch_due(timezone.now()) == 0
+        queue.redispatch("quick")
+        assert queue.dispatch_due(timezone.now()) == 1
+
+
+class TestHolds:
+    @pytest.fixture(autouse=True)
+    def holding(self, work: Callable[..., None]) -> None:
+        work(name="test.update", repeatable=False, resources=lambda job: [job.service_id])
+        work(resources=lambda job: [job.service_id])
+
+    def test_it_leaves_a_job_queued_whose_hold_is_taken(self) -> None:
+        update = ask(kind="test.update", scope="service", service_id="svc_1").job_id
+        check = ask(scope="service", service_id="svc_1").job_id
+        other = ask(scope="service", service_id="svc_2").job_id
+        holder = claimed(update)
+        assert queue.claim(check) is None
+        assert status(check) == "queued"
+        claimed(other)
+        queue.finish(holder, Outcome())
+        with time_machine.travel(timezone.now() + queue.HELD_PAUSE):
+            assert queue.dispatch_due(timezone.now()) == 1
+            claimed(check)
+
+    def test_it_drops_the_holds_of_a_dead_worker(self) -> None:
+        claimed(ask(scope="service", service_id="svc_1").job_id)
+        assert Hold.objects.count() == 1
+        queue.recover(timezone.now() + LEASE + timedelta(seconds=1))
+        assert not Hold.objects.exists()
+
+
+@pytest.fixture
+def at_once() -> Iterator[Callable[[Callable[[], Any]], list[Any]]]:
+    def run(work: Callable[[], Any], times: int = 16) -> list[Any]:
+        barrier, results = threading.Barrier(times), []
+
+        def one() -> None:
+            barrier.wait()
+            try:
+                results.append(work())
+            finally:
+                connections.close_all()
+
+        threads = [threading.Thread(target=one) for _ in range(times)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return results
+
+    yield run
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("work")
+class TestAtOnce:
+    def test_it_makes_one_job_of_many_wishes(
+        self, at_once: Callable[[Callable[[], Any]], list[Any]]
+    ) -> None:
+        results = at_once(ask)
+        assert len({queued.job_id for queued in results}) == 1
+        assert sorted(queued.reused for queued in results) == [False] + [True] * 15
+
+    def test_it_lets_one_worker_claim(
+        self, at_once: Callable[[Callable[[], Any]], list[Any]]
+    ) -> None:
+        job_id = ask().job_id
+        results = at_once(lambda: queue.claim(job_id))
+        assert sum(job is not None for job in results) == 1
+
+    def test_it_hands_a_due_job_out_once(
+        self, at_once: Callable[[Callable[[], Any]], list[Any]]
+    ) -> None:
+        ask()
+        queue.redispatch("quick")
+        assert sum(at_once(lambda: queue.dispatch_due(timezone.now()))) == 1
+        assert OrmQ.objects.count() == 2
