@@ -9,13 +9,21 @@ from urllib.parse import urlsplit
 from django.utils.translation import gettext_lazy as _
 
 from dockrev import __version__
-from dockrev.environment import BadEnvironment, data_directory, encryption_keys, env, secret_key
+from dockrev.environment import (
+    BadEnvironment,
+    data_directory,
+    encryption_keys,
+    env,
+    secret_key,
+    trusted_proxies,
+)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = __version__
 COMMIT = env.str("DOCKREV_COMMIT", default="")
 
-DATA_DIR = data_directory(BASE_DIR)
+# Beside the code in a checkout; an installed Dockrev keeps out of the packages' folder.
+DATA_DIR = data_directory(BASE_DIR if (BASE_DIR / "manage.py").is_file() else Path.cwd())
 SECRET_KEY = secret_key(DATA_DIR)
 ENCRYPTION_KEYS = encryption_keys(DATA_DIR)
 DEBUG = False
@@ -26,7 +34,10 @@ COMPOSE_DIRS = [Path(p) for p in env.str("DOCKREV_COMPOSE_DIRS", default="").spl
 DOCKER_CONFIG = env.str("DOCKREV_DOCKER_CONFIG", default="")
 INSECURE_REGISTRIES = env.list("DOCKREV_INSECURE_REGISTRIES", default=[])
 PUBLIC_TARGETS_ONLY = env.bool("DOCKREV_PUBLIC_TARGETS_ONLY", default=False)
-TRUSTED_PROXIES = env.list("DOCKREV_TRUSTED_PROXIES", default=[])
+TRUSTED_PROXIES = trusted_proxies()
+# The one header that the proxy always overwrites. No groups header is believed unless it is named.
+FORWARDED_USER_HEADER = env.str("DOCKREV_FORWARDED_USER_HEADER", default="Remote-User")
+FORWARDED_GROUPS_HEADER = env.str("DOCKREV_FORWARDED_GROUPS_HEADER", default="")
 ADMIN_USERNAME = env.str("DOCKREV_ADMIN_USERNAME", default="admin")
 ADMIN_PASSWORD = env.str("DOCKREV_ADMIN_PASSWORD", default="")
 
@@ -48,6 +59,7 @@ SECURE_PROXY_SSL_HEADER = (
     ("HTTP_X_FORWARDED_PROTO", "https") if _https and TRUSTED_PROXIES else None
 )
 X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "dockrev.errors.csrf_failure"
 # A redirect answers a registry's POST with a GET; the proxy that ends TLS redirects people.
 SECURE_SSL_REDIRECT = False
 SILENCED_SYSTEM_CHECKS = ["security.W008"]
@@ -75,12 +87,12 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "dockrev.middleware.ContentSecurityPolicy",
-    "dockrev.middleware.ApiErrors",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "dockrev.identity.ForwardedIdentity",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -92,6 +104,10 @@ LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "overview"
 LOGOUT_REDIRECT_URL = "login"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "dockrev.permissions.AdminsMayAll",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -115,7 +131,12 @@ TEMPLATES = [
         },
     }
 ]
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 20_000},
+    }
+}
 # A webhook's body is read by its receiver, with a limit of its own.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
@@ -158,12 +179,14 @@ Q_CLUSTER = {
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "dockrev.identity.BearerAuthentication",
+        "dockrev.identity.ForwardedAuthentication",
         "dockrev.identity.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["dockrev.permissions.ByRole"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "dockrev.parsers.AlwaysJson",
     "DEFAULT_PARSER_CLASSES": ["dockrev.parsers.ObjectParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "dockrev.api.schema.Schema",
     "EXCEPTION_HANDLER": "dockrev.errors.handle",
     "URL_FORMAT_OVERRIDE": None,
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
@@ -188,7 +211,8 @@ USE_TZ = True
 TIME_ZONE = env.str("DOCKREV_TIME_ZONE", default="") or env.str("TZ", default="") or "UTC"
 STATIC_URL = "/static/"
 STATIC_ROOT = env.str("DOCKREV_STATIC_ROOT", default="") or BASE_DIR / "staticfiles"
-STATICFILES_DIRS = [BASE_DIR / "static"]
+# In a wheel they are in the `dockrev` app: see setup.py.
+STATICFILES_DIRS = [folder for folder in [BASE_DIR / "static"] if folder.is_dir()]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
@@ -208,5 +232,6 @@ LOGGING = {
         }
     },
     "root": {"handlers": ["stderr"], "level": env.str("DOCKREV_LOG_LEVEL", default="INFO")},
-    "loggers": {"django-q": {"level": "WARNING"}, "django.request": {"level": "ERROR"}},
+    # Unhandled errors are logged once, by dockrev.errors, without the path: it may hold a token.
+    "loggers": {"django-q": {"level": "WARNING"}, "django.request": {"level": "CRITICAL"}},
 }
