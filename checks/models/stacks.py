@@ -129,6 +129,7 @@ class Service(models.Model):
     status = models.CharField(
         _("status"), max_length=20, choices=Status.choices, default=Status.UNKNOWN, db_index=True
     )
+    reason = models.TextField(_("because"), blank=True)
     error = models.TextField(_("error"), blank=True)
     checked_at = models.DateTimeField(_("checked"), null=True, blank=True)
     missing_since = models.DateTimeField(_("missing since"), null=True, blank=True)
