@@ -1,0 +1,180 @@
+"""Compose files put together: later files over earlier ones, `extends`, `include`.
+
+Only what a check needs is kept of a service: its image, its platform, and whether it is built.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from checks.discovery.documents import RESET, BadDocument, Replacement, load
+from checks.discovery.dotenv import read_environment
+from checks.discovery.interpolation import BadVariable, interpolate
+
+MAX_DEPTH = 10
+KEPT = ("image", "platform", "build", "provider")
+_SERVICE_NAME = re.compile(r"[A-Za-z0-9._-]{1,255}")
+_REMOTE = re.compile(r"[a-z][a-z0-9+.-]*://|oci:|git@|github\.com/")
+
+Part = dict[str, Any]  # of a service, as YAML has it: text, or whatever stands under `build`
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Where a file stands: the variables it may use, and how deep it was included."""
+
+    variables: Mapping[str, str]
+    depth: int = 0
+
+
+class Composition:
+    """`services` by name, what the files call the project, and what is wrong with them."""
+
+    def __init__(self) -> None:
+        self.services: dict[str, Part] = {}
+        self.name = ""
+        self.problems: list[str] = []
+
+    def add(self, files: Sequence[Path], scope: Scope) -> None:
+        """Put the files over each other, then what they include below that."""
+        included: list[tuple[Path, Any]] = []
+        for file in files:
+            document = self._load(file)
+            for name in self._names(file, document):
+                self._merge(name, self._service(file, name, scope, trail=()))
+            self.name = self._text(file, document.get("name"), scope) or self.name
+            included += [(file, entry) for entry in _listed(document.get("include"))]
+        for file, entry in included:
+            self._include(file, entry, scope)
+
+    def _load(self, file: Path) -> Mapping[str, Any]:
+        try:
+            return load(file)
+        except OSError as error:
+            self._problem(file, _("it cannot be read (%(why)s)") % {"why": error.strerror})
+        except BadDocument as error:
+            self._problem(file, str(error))
+        return {}
+
+    def _names(self, file: Path, document: Mapping[str, Any]) -> list[str]:
+        services = document.get("services") or {}
+        if not isinstance(services, dict):
+            self._problem(file, _("its services are not a mapping"))
+            return []
+        bad = [name for name in services if not _SERVICE_NAME.fullmatch(str(name))]
+        if bad:
+            self._problem(file, _("%(name)r is no name for a service") % {"name": bad[0]})
+        return [name for name in services if name not in bad]
+
+    def _merge(self, name: str, part: Part) -> None:
+        if isinstance(part, Replacement):
+            self.services[name] = part
+        else:
+            self.services[name] = _over(self.services.get(name, {}), part)
+
+    def _service(
+        self, file: Path, name: str, scope: Scope, *, trail: tuple[tuple[Path, str], ...]
+    ) -> Part:
+        """Return one file's part of a service, over what it extends."""
+        services = self._load(file).get("services") or {}
+        body = services.get(name) if isinstance(services, dict) else None
+        if body is RESET or body is None:
+            return Replacement() if body is RESET else {}
+        if not isinstance(body, dict):
+            self._problem(file, _("the service %(name)s is not a mapping") % {"name": name})
+            return {}
+        part: Part = {key: body[key] for key in KEPT if key in body}
+        for key in ("image", "platform"):
+            if part.get(key) is not RESET:
+                part[key] = self._text(file, part.get(key), scope)
+        if isinstance(body, Replacement):
+            part = Replacement(part)
+        if "extends" not in body:
+            return part
+        if (file, name) in trail or len(trail) > MAX_DEPTH:
+            self._problem(file, _("the service %(name)s extends itself") % {"name": name})
+            return part
+        base = self._extended(file, body["extends"], scope, trail=(*trail, (file, name)))
+        return _over(base, part)
+
+    def _extended(
+        self, file: Path, extends: Any, scope: Scope, *, trail: tuple[tuple[Path, str], ...]
+    ) -> Part:
+        target = extends if isinstance(extends, dict) else {"service": extends}
+        other = self._path(file, target.get("file"), scope) if target.get("file") else file
+        if other is None:
+            return {}
+        return self._service(other, str(target.get("service")), scope, trail=trail)
+
+    def _include(self, file: Path, entry: Any, scope: Scope) -> None:
+        if scope.depth >= MAX_DEPTH:
+            self._problem(file, _("it includes too deep"))
+            return
+        entry = entry if isinstance(entry, dict) else {"path": entry}
+        files = self._paths(file, entry.get("path"), scope)
+        if not files:
+            return
+        folder = self._path(file, entry.get("project_directory") or str(files[0].parent), scope)
+        named = self._paths(file, entry.get("env_file"), scope)
+        variables = self.variables(named or [(folder or file.parent) / ".env"], scope.variables)
+        inner = Composition()
+        inner.add(files, Scope(variables, scope.depth + 1))
+        self.problems += inner.problems
+        self.services = {**inner.services, **self.services}
+
+    def variables(self, files: Iterable[Path], known: Mapping[str, str]) -> dict[str, str]:
+        """Return what is known, and what the environment files add; a later file wins."""
+        found: dict[str, str] = {}
+        for file in files:
+            try:
+                found.update(read_environment(file, known))
+            except OSError as error:
+                # A `.env` need not be there; a file that somebody names must.
+                if not (file.name == ".env" and isinstance(error, FileNotFoundError)):
+                    why = error.strerror
+                    self._problem(file, _("it cannot be read (%(why)s)") % {"why": why})
+        return {**found, **known}
+
+    def _paths(self, file: Path, entries: Any, scope: Scope) -> list[Path]:
+        found = (self._path(file, entry, scope) for entry in _listed(entries))
+        return [path for path in found if path is not None]
+
+    def _path(self, file: Path, entry: Any, scope: Scope) -> Path | None:
+        text = self._text(file, entry, scope)
+        if _REMOTE.match(text):
+            problem = _("%(what)s is not on this machine and was not read")
+            self._problem(file, problem % {"what": text})
+            return None
+        return file.parent / text if text else None
+
+    def _text(self, file: Path, value: Any, scope: Scope) -> str:
+        if not isinstance(value, str):
+            return ""
+        try:
+            return interpolate(value, scope.variables).strip()
+        except BadVariable as error:
+            self._problem(file, str(error))
+            return ""
+
+    def _problem(self, file: Path, text: str) -> None:
+        problem = f"{file}: {text}"
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+
+def _over(base: Part, part: Part) -> Part:
+    """What a part does not say, or says empty, stays; what it resets goes."""
+    merged = base | {key: value for key, value in part.items() if value not in (None, "")}
+    return {key: value for key, value in merged.items() if value is not RESET}
+
+
+def _listed(value: Any) -> list[Any]:
+    if value is None or value is RESET:
+        return []
+    return value if isinstance(value, list) else [value]

@@ -1,0 +1,152 @@
+"""Compose projects from their files alone, with no engine and no Compose at hand."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from django.utils.translation import gettext as _
+
+from checks.discovery.composition import Composition, Part, Scope
+from checks.discovery.dotenv import read_environment
+from checks.discovery.projects import FoundProject, FoundService
+
+# In the order in which Compose looks, the first wins; an override of any name goes with any base.
+DEFAULT_FILES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
+OVERRIDE_FILES = (
+    "compose.override.yml",
+    "compose.override.yaml",
+    "docker-compose.override.yml",
+    "docker-compose.override.yaml",
+)
+MAX_LEVELS = 4
+MAX_FOLDERS = 5000
+
+
+def read_project(
+    files: Sequence[Path],
+    *,
+    working_dir: Path | None = None,
+    project_name: str | None = None,
+    environment_files: Sequence[Path] = (),
+    environment: Mapping[str, str] | None = None,
+) -> FoundProject:
+    """Read one project as Compose would; what is wrong with its files is in `error`.
+
+    Relative to the first file's folder, with the `.env` there unless environment files are given,
+    and with this process's environment unless another is given. Variables of the environment win
+    over those of files.
+    """
+    paths = tuple(_absolute(file) for file in files)
+    folder = _absolute(working_dir) if working_dir else paths[0].parent
+    known = os.environ if environment is None else environment
+    composition = Composition()
+    variables = composition.variables(environment_files or [folder / ".env"], known)
+    composition.add(paths, Scope(variables))
+    named = variables.get("COMPOSE_PROJECT_NAME", "") or composition.name or folder.name
+    services, problems = _services(composition.services)
+    if not services and not composition.problems:
+        problems.append(_("%(file)s: it has no services") % {"file": paths[0]})
+    return FoundProject(
+        name=project_name or normal_name(named) or "default",
+        source="files",
+        working_dir=folder,
+        config_files=paths,
+        environment_files=tuple(environment_files),
+        services=services,
+        error="\n".join([*composition.problems, *problems]),
+    )
+
+
+def normal_name(text: str) -> str:
+    """Make a project's name of a folder's, as Compose does."""
+    return re.sub(r"[^a-z0-9_-]", "", text.lower()).lstrip("_-")
+
+
+def compose_files(folder: Path, environment: Mapping[str, str] | None = None) -> list[Path]:
+    """Return the files that Compose would take in this folder, or none.
+
+    These are what COMPOSE_FILE in the environment or the folder's `.env` names, else the first
+    default name and the first override.
+    """
+    known = os.environ if environment is None else environment
+    try:
+        variables = {**read_environment(folder / ".env", known), **known}
+    except OSError:
+        variables = dict(known)
+    if named := variables.get("COMPOSE_FILE", ""):
+        separator = variables.get("COMPOSE_PATH_SEPARATOR") or os.pathsep
+        return [folder / part for part in named.split(separator) if part]
+    base = _first(folder, DEFAULT_FILES)
+    return base + _first(folder, OVERRIDE_FILES) if base else []
+
+
+def projects_below(folder: Path) -> list[FoundProject]:
+    """Return the projects in a folder and the folders in it, each name once.
+
+    Below a folder that is a project nothing more is looked for: its data is there. Raises OSError
+    where the folder itself cannot be listed.
+    """
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("COMPOSE_")}
+    found: dict[str, FoundProject] = {}
+    for place in _folders_with_files(folder, environment):
+        files = compose_files(place, environment)
+        project = read_project(files, environment=environment)
+        first = found.setdefault(project.name, project)
+        if first is not project:
+            text = _("%(folder)s holds a project of the same name; give one of them a `name:`.")
+            error = "\n".join(filter(None, [first.error, text % {"folder": place}]))
+            found[project.name] = replace(first, error=error)
+    return list(found.values())
+
+
+def _folders_with_files(top: Path, environment: Mapping[str, str]) -> Iterator[Path]:
+    level, seen = _subfolders(top), 0
+    if compose_files(top, environment):
+        yield top
+    for _level in range(MAX_LEVELS):
+        deeper: list[Path] = []
+        for folder in level[: MAX_FOLDERS - seen]:
+            if compose_files(folder, environment):
+                yield folder
+            else:
+                deeper.append(folder)
+        seen += len(level)
+        level = [inner for folder in deeper for inner in _readable_subfolders(folder)]
+
+
+def _readable_subfolders(folder: Path) -> list[Path]:
+    try:
+        return _subfolders(folder)
+    except OSError:
+        return []
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in entries if entry.is_dir() and entry.name[0] != "."]
+    return [folder / name for name in sorted(names)]
+
+
+def _absolute(path: Path) -> Path:
+    """As Compose does it: a link is kept as it is named."""
+    return Path(os.path.normpath(Path(path).absolute()))
+
+
+def _first(folder: Path, names: Sequence[str]) -> list[Path]:
+    return [path for name in names if (path := folder / name).is_file()][:1]
+
+
+def _services(parts: Mapping[str, Part]) -> tuple[tuple[FoundService, ...], list[str]]:
+    found, problems = [], []
+    for name, part in parts.items():
+        image = part.get("image") or ""
+        if image or part.get("build"):
+            found.append(FoundService(name, image, platform=part.get("platform") or ""))
+        elif not part.get("provider"):
+            text = _("the service %(name)s has neither an image nor a build")
+            problems.append(text % {"name": name})
+    return tuple(found), problems
