@@ -5,7 +5,14 @@ from __future__ import annotations
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
+from dockrev import ticks
+
 
 class ChecksConfig(AppConfig):
     name = "checks"
     verbose_name = _("Checks")
+
+    def ready(self) -> None:
+        from checks import queue  # noqa: PLC0415 - models load after apps
+
+        ticks.register(queue)

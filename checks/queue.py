@@ -264,6 +264,17 @@ def live(cluster: Cluster, now: datetime) -> QuerySet[Job]:
     )
 
 
+def busy(cluster: Cluster, now: datetime) -> int:
+    return live(cluster, now).count()
+
+
+def is_late(cluster: Cluster, since: datetime) -> bool:
+    """Whether a job was handed to the cluster before `since` and nobody claimed it."""
+    return Job.objects.filter(
+        status=Job.Status.QUEUED, dispatched_at__lt=since, kind__in=_kinds_of(cluster)
+    ).exists()
+
+
 def _kinds_of(cluster: Cluster) -> list[str]:
     return [kind.name for kind in KINDS.values() if kind.cluster == cluster]
 

@@ -1,9 +1,18 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.urls import register_converter
 from django.utils.translation import gettext_lazy as _
+
+from dockrev.api.converters import Id
 
 
 class DockrevConfig(AppConfig):
     name = "dockrev"
     verbose_name = _("Dockrev")
+
+    def ready(self) -> None:
+        from dockrev import probes  # noqa: PLC0415 - models load after apps
+
+        register_converter(Id, "id")
+        probes.HEALTH["worker"] = probes.worker_health

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django_q.models import OrmQ
 
-from dockrev.dispatch import dispatch
+from dockrev.dispatch import Cluster, dispatch
 from dockrev.fields import UnreadableSecret
 from dockrev.ids import new_id
 from notifications import messages
@@ -23,6 +23,7 @@ from notifications.models import Channel, Notification
 logger = logging.getLogger(__name__)
 
 TASK = "notifications.outbox.send"
+CLUSTER: Cluster = "quick"
 LOST_AFTER = timedelta(seconds=15)
 PAUSES = tuple(timedelta(seconds=s) for s in (10, 30, 120, 600, 1800, 3600, 3 * 3600, 6 * 3600))
 JITTER = 0.2
@@ -126,7 +127,7 @@ def dispatch_due(now: datetime) -> int:
                 pk=notification_id, status=Status.WAITING, dispatched_at=None
             ).update(dispatched_at=now)
             if ours:
-                dispatch(TASK, notification_id, cluster="quick")
+                dispatch(TASK, notification_id, cluster=CLUSTER)
                 count += 1
     return count
 
@@ -138,12 +139,25 @@ def recover(now: datetime) -> None:
             Notification.objects.expired(now).release(
                 row, status=Status.WAITING, next_attempt_at=now, dispatched_at=None
             )
-    if not OrmQ.objects.filter(key="quick", lock__lte=now).exists():
+    if not OrmQ.objects.filter(key=CLUSTER, lock__lte=now).exists():
         Notification.objects.filter(
             status=Status.WAITING, dispatched_at__lt=now - LOST_AFTER
         ).update(dispatched_at=None)
 
 
-def redispatch() -> None:
+def redispatch(cluster: Cluster) -> None:
     """After the workers were restarted: what they had taken but not begun."""
-    Notification.objects.filter(status=Status.WAITING).update(dispatched_at=None)
+    if cluster == CLUSTER:
+        Notification.objects.filter(status=Status.WAITING).update(dispatched_at=None)
+
+
+def busy(cluster: Cluster, now: datetime) -> int:
+    """How many messages a worker is sending now."""
+    sending = Notification.objects.filter(status=Status.SENDING, lease_until__gte=now)
+    return sending.count() if cluster == CLUSTER else 0
+
+
+def is_late(cluster: Cluster, since: datetime) -> bool:
+    """Whether a message was handed to the cluster before `since` and nobody sends it."""
+    waiting = Notification.objects.filter(status=Status.WAITING, dispatched_at__lt=since)
+    return cluster == CLUSTER and waiting.exists()

@@ -1,0 +1,106 @@
+"""Things that a clock starts. Apps register them; a row of each says when, and people may edit it.
+
+Many processes may tick: moving a row's next run is one conditional update, and what it starts is
+written in the same transaction, so each run is started once or not at all.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from cronsim import CronSim, CronSimError
+from django.db import DatabaseError, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from dockrev.models import Schedule
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Default:
+    """What an app registered. `action` only writes rows, such as a queued job."""
+
+    cron: str
+    action: Callable[[], object]
+    jitter: timedelta = timedelta()
+
+
+DEFAULTS: dict[str, Default] = {}
+
+
+def register(
+    name: str, cron: str, action: Callable[[], object], *, jitter: timedelta = timedelta()
+) -> None:
+    DEFAULTS[name] = Default(cron, action, jitter)
+
+
+def following(cron: str, after: datetime) -> datetime:
+    """The next time that `cron`, read in the configured time zone, names.
+
+    Raises ValueError for what is no cron expression, or one that never comes.
+    """
+    try:
+        return next(CronSim(cron, timezone.localtime(after))).astimezone(UTC)
+    except CronSimError as error:
+        raise ValueError(str(error)) from error
+    except StopIteration:
+        raise ValueError("no such date comes") from None
+
+
+def sync(now: datetime) -> None:
+    """Make the rows of what was registered; a row that is there keeps what people set."""
+    for name, default in DEFAULTS.items():
+        Schedule.objects.get_or_create(
+            name=name,
+            defaults={
+                "cron": default.cron,
+                "jitter_seconds": int(default.jitter.total_seconds()),
+                "next_run_at": following(default.cron, now),
+            },
+        )
+
+
+def fire_due(now: datetime) -> int:
+    """Start everything whose time has come; what was missed is started once.
+
+    A row without a next run, new or just edited, is given one and waits for it.
+    """
+    due = Schedule.objects.filter(enabled=True).filter(
+        Q(next_run_at=None) | Q(next_run_at__lte=now)
+    )
+    return sum(_fire(row, now) for row in due if row.name in DEFAULTS)
+
+
+def _fire(row: Schedule, now: datetime) -> bool:
+    same = Schedule.objects.filter(pk=row.pk, next_run_at=row.next_run_at, cron=row.cron)
+    try:
+        coming = following(row.cron, now) + _jitter(row)
+    except ValueError:
+        logger.exception("schedule switched off", extra={"schedule": row.name, "cron": row.cron})
+        same.update(enabled=False)
+        return False
+    if row.next_run_at is None:
+        same.update(next_run_at=coming)
+        return False
+    try:
+        with transaction.atomic():
+            ours = same.update(next_run_at=coming, last_run_at=now) == 1
+            if ours:
+                DEFAULTS[row.name].action()
+            return ours
+    except DatabaseError:
+        raise  # the next tick tries again
+    except Exception:
+        logger.exception("schedule failed", extra={"schedule": row.name})
+        same.update(next_run_at=coming)
+        return False
+
+
+def _jitter(row: Schedule) -> timedelta:
+    return timedelta(seconds=random.uniform(0, row.jitter_seconds))  # noqa: S311 - spreads load, guards nothing

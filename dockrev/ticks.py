@@ -1,0 +1,39 @@
+"""What the worker process does for each app, told by the app in `AppConfig.ready()`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from dockrev.dispatch import Cluster  # models load after apps
+
+
+class Share(Protocol):
+    """One app's share of the work: a module with these functions.
+
+    The process ticks ten times a second, so each is one indexed query when nothing is to do.
+    """
+
+    def dispatch_due(self, now: datetime) -> object:
+        """Hand what became due to a cluster."""
+
+    def recover(self, now: datetime) -> object:
+        """Bring back what a dead worker had."""
+
+    def redispatch(self, cluster: Cluster) -> object:
+        """Send again what this cluster had taken but not begun."""
+
+    def busy(self, cluster: Cluster, now: datetime) -> int:
+        """How many workers of this cluster hold a live lease."""
+
+    def is_late(self, cluster: Cluster, since: datetime) -> bool:
+        """Whether something was handed to this cluster before `since` and not begun."""
+
+
+SHARES: list[Share] = []
+
+
+def register(share: Share) -> None:
+    if share not in SHARES:
+        SHARES.append(share)

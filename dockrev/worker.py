@@ -1,0 +1,196 @@
+"""The worker process: starts and watches the clusters, and hands them what becomes due."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from functools import partial
+from types import FrameType
+
+from django.db import DatabaseError, close_old_connections
+from django.utils import timezone
+from django_q.models import OrmQ
+
+from dockrev import clusters, parenthood, probes, schedules
+from dockrev.clusters import ClusterProcess
+from dockrev.dispatch import CLUSTERS, Cluster
+from dockrev.ticks import SHARES
+
+logger = logging.getLogger(__name__)
+
+TICK_SECONDS = 0.1
+LOOK_SECONDS = 1.0
+RECOVER_SECONDS = 5.0
+GRACE_SECONDS = 10.0
+LATE_AFTER = timedelta(seconds=10)
+LATE_LOOKS = 3  # in a row: the first look after a machine slept finds everything late
+IDLE_SECONDS = 600.0
+MOST_RESTARTS, RESTARTS_WITHIN = 5, 60.0
+TROUBLE_PAUSE = 2.0
+
+
+class Every:
+    """Says once in `seconds` that it is time."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.next = 0.0
+
+    def is_time(self) -> bool:
+        if time.monotonic() < self.next:
+            return False
+        self.next = time.monotonic() + self.seconds
+        return True
+
+
+class Watched:
+    """One cluster that should run: always, or only while something of it is due."""
+
+    def __init__(self, name: Cluster, *, always: bool) -> None:
+        self.name = name
+        self.always = always
+        self.process: ClusterProcess | None = None
+        self.late_looks = 0
+        self.needed_at = 0.0
+
+    def start(self) -> None:
+        self.late_looks, self.needed_at = 0, time.monotonic()
+        self.process = ClusterProcess(self.name)
+        # What a killed cluster had taken would come back only after `retry`.
+        for share in SHARES:
+            share.redispatch(self.name)
+
+    def end(self) -> None:
+        if self.process is not None:
+            self.process.end()
+            self.process = None
+
+    def busy(self, now: datetime) -> int:
+        return sum(share.busy(self.name, now) for share in SHARES)
+
+    def is_stuck(self, now: datetime) -> bool:
+        """Whether something waits that was due long ago, while a worker has nothing to do."""
+        since = now - LATE_AFTER
+        late = OrmQ.objects.filter(key=self.name, lock__lte=since).exists() or any(
+            share.is_late(self.name, since) for share in SHARES
+        )
+        late = late and self.busy(now) < clusters.workers(self.name)
+        self.late_looks = self.late_looks + 1 if late else 0
+        return self.late_looks >= LATE_LOOKS
+
+    def is_needed(self, now: datetime) -> bool:
+        """Whether it has, or had within ten minutes, anything to do."""
+        if self.always or OrmQ.objects.filter(key=self.name).exists() or self.busy(now):
+            self.needed_at = time.monotonic()
+        return time.monotonic() - self.needed_at < IDLE_SECONDS
+
+
+class Worker:
+    """Runs until it is told to stop, or until a cluster died too often: then `run` returns 1."""
+
+    def __init__(self) -> None:
+        self.stopping = False
+        self.watched = [Watched(name, always=name == "quick") for name in CLUSTERS]
+        self.restarts: deque[float] = deque(maxlen=MOST_RESTARTS)
+        self.look = Every(LOOK_SECONDS)
+        self.recover = Every(RECOVER_SECONDS)
+
+    def run(self) -> int:
+        parenthood.children_end_with_me()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        gc.collect()
+        gc.freeze()  # pages that the collector never touches stay shared with the children
+        try:
+            while not self.stopping:
+                if not self._turn(timezone.now()):
+                    time.sleep(TROUBLE_PAUSE)
+                if self._died_too_often():
+                    logger.critical("the clusters died too often, giving up")
+                    return 1
+                time.sleep(TICK_SECONDS)
+            self._finish()
+        finally:
+            for cluster in self.watched:
+                cluster.end()
+        return 0
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        self.stopping = True
+
+    def _turn(self, now: datetime) -> bool:
+        """Do all that is due; a part that fails is logged and keeps no other part from its turn."""
+        fine = True
+        for step in self._steps():
+            try:
+                step(now)
+            except DatabaseError as error:
+                logger.error("the database does not answer", extra={"error": str(error).strip()})
+                close_old_connections()
+                return False
+            except Exception:
+                logger.exception("a step of the worker failed")
+                fine = False
+        return fine
+
+    def _steps(self) -> Iterator[Callable[[datetime], object]]:
+        yield schedules.fire_due
+        yield from (share.dispatch_due for share in SHARES)
+        yield from (partial(self._watch, cluster) for cluster in self.watched)
+        if self.look.is_time():
+            yield from (partial(self._look_at, cluster) for cluster in self.watched)
+        if self.recover.is_time():
+            yield schedules.sync
+            yield from (share.recover for share in SHARES)
+            yield self._beat
+
+    def _beat(self, now: datetime) -> None:
+        probes.beat(probes.WORKER, now, {"pid": os.getpid()})
+
+    def _watch(self, cluster: Watched, now: datetime) -> None:
+        if cluster.process is None:
+            if cluster.always or OrmQ.objects.filter(key=cluster.name, lock__lte=now).exists():
+                cluster.start()
+        elif cluster.process.exitcode is not None:
+            self._restart(cluster, "it lost a process")
+
+    def _look_at(self, cluster: Watched, now: datetime) -> None:
+        if cluster.process is None:
+            return
+        if cluster.is_stuck(now):
+            self._restart(cluster, "work waits beside an idle worker")
+        elif not cluster.is_needed(now):
+            cluster.process.ask_to_stop()
+            self._wait_for([cluster])
+            cluster.end()
+
+    def _restart(self, cluster: Watched, why: str) -> None:
+        logger.warning("cluster restarted", extra={"cluster": cluster.name, "why": why})
+        self.restarts.append(time.monotonic())
+        cluster.end()
+        cluster.start()
+
+    def _died_too_often(self) -> bool:
+        full = len(self.restarts) == MOST_RESTARTS
+        return full and self.restarts[-1] - self.restarts[0] < RESTARTS_WITHIN
+
+    def _finish(self) -> None:
+        """Let running work end; after the grace time leases bring back what was cut off."""
+        logger.info("worker stopping")
+        for cluster in self.watched:
+            if cluster.process is not None:
+                cluster.process.ask_to_stop()
+        self._wait_for(self.watched)
+
+    def _wait_for(self, those: list[Watched]) -> None:
+        deadline = time.monotonic() + GRACE_SECONDS
+        while time.monotonic() < deadline:
+            if all(c.process is None or c.process.exitcode is not None for c in those):
+                return
+            time.sleep(TICK_SECONDS)
