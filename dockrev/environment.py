@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import secrets
 from pathlib import Path
@@ -60,6 +61,20 @@ def encryption_keys(directory: Path) -> list[str]:
                 "print(Fernet.generate_key().decode())'"
             ) from error
     return keys
+
+
+def trusted_proxies() -> list[str]:
+    """Return the addresses and networks whose word on who calls is taken."""
+    written: list[str] = env.list("DOCKREV_TRUSTED_PROXIES", default=[])
+    for text in written:
+        try:
+            ipaddress.ip_network(text.strip(), strict=False)
+        except ValueError as error:
+            raise BadEnvironment(
+                f"DOCKREV_TRUSTED_PROXIES: {error}. "
+                "List addresses or networks, such as 172.18.0.0/16, with commas between."
+            ) from error
+    return written
 
 
 def _from_file(path: Path, fresh: str) -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import secrets
+import sys
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db import OperationalError
-from django.http import Http404, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.utils.translation import gettext as _
+from django.views import csrf, defaults
 from rest_framework import exceptions
 from rest_framework.response import Response
 
@@ -53,6 +56,13 @@ class InvalidSignature(ApiError):
     status, code = 401, "invalid_signature"
 
 
+class CsrfFailed(ApiError):
+    status, code = 403, "permission_denied"
+
+    def __init__(self) -> None:
+        super().__init__(_("The CSRF token is missing or wrong."), reason="csrf")
+
+
 class NotFound(ApiError):
     status, code = 404, "not_found"
 
@@ -84,7 +94,8 @@ class Busy(ApiError):
 
     def __init__(self) -> None:
         super().__init__(
-            "The database is busy; try again.", headers={"Retry-After": str(DATABASE_BUSY_SECONDS)}
+            _("The database is busy; try again."),
+            headers={"Retry-After": str(DATABASE_BUSY_SECONDS)},
         )
 
 
@@ -96,11 +107,13 @@ def json_error(error: ApiError) -> JsonResponse:
     return JsonResponse(error.body, status=error.status, headers=error.headers)
 
 
-def internal(error: Exception) -> ApiError:
+def internal(error: BaseException | None) -> ApiError:
     """Log an error that nobody foresaw under an id, and tell the caller no more than the id."""
     request_id = secrets.token_hex(8)
     logger.error("unhandled error", exc_info=error, extra={"request_id": request_id})
-    return ApiError("Dockrev failed to answer this; its log has the reason.", requestId=request_id)
+    return ApiError(
+        _("Dockrev failed to answer this; its log has the reason."), requestId=request_id
+    )
 
 
 def handle(error: Exception, context: dict[str, Any]) -> Response:
@@ -127,21 +140,72 @@ def as_api_error(error: Exception) -> ApiError:
         case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
             return AuthRequired(str(error.detail))
         case exceptions.Throttled():
-            return RateLimited("Too many requests.")
+            return RateLimited(_("Too many requests."))
         case exceptions.PermissionDenied() | PermissionDenied():
-            return _coded(403, "permission_denied", "Your role does not allow this.")
+            return _coded(403, "permission_denied", _("Your role does not allow this."))
         case exceptions.NotFound() | Http404():
-            return NotFound("There is nothing here.")
+            return NotFound(_("There is nothing here."))
         case exceptions.MethodNotAllowed():
             return _coded(405, "method_not_allowed", str(error.detail))
         case exceptions.UnsupportedMediaType():
-            return InvalidJson("Send the body as application/json.")
+            return InvalidJson(_("Send the body as application/json."))
         case exceptions.APIException():
             return _coded(error.status_code, "invalid_argument", str(error.detail))
-        case OperationalError() if "locked" in str(error):
+        case OperationalError() if is_busy(error):
             return Busy()
         case _:
             return internal(error)
+
+
+def is_busy(error: BaseException | None) -> bool:
+    """Whether the database could not take it: locked, full, read-only or away.
+
+    SQLite reports missing tables and columns, a bug or a half-done migration, by the same class.
+    """
+    return isinstance(error, OperationalError) and not str(error).startswith("no such ")
+
+
+# The last resort, for what no view caught: Django calls these (see `urls.py`). ------------------
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if not is_api(request):
+        return defaults.bad_request(request, exception)
+    return json_error(InvalidArgument("", _("This request cannot be read.")))
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    if not is_api(request):
+        return csrf.csrf_failure(request, reason)
+    return json_error(CsrfFailed())
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if not is_api(request):
+        return defaults.permission_denied(request, exception)
+    return json_error(as_api_error(exception))
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if not is_api(request):
+        return defaults.page_not_found(request, exception)
+    return json_error(as_api_error(exception))
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    error = sys.exc_info()[1]
+    known = Busy() if is_busy(error) else internal(error)
+    if is_api(request):
+        return json_error(known)
+    response = defaults.server_error(request)
+    response.status_code = known.status
+    for name, value in known.headers.items():
+        response[name] = value
+    return response
+
+
+def is_api(request: HttpRequest) -> bool:
+    return request.path_info.startswith(("/api/", "/v1/"))
 
 
 def _coded(status: int, code: str, message: str) -> ApiError:

@@ -1,4 +1,4 @@
-"""Request bodies: JSON objects, and nothing else."""
+"""Bodies of requests and answers: JSON, and nothing else."""
 
 from __future__ import annotations
 
@@ -6,8 +6,13 @@ import json
 from collections.abc import Mapping
 from typing import IO, Any
 
+from django.utils.translation import gettext as _
 from rest_framework.exceptions import ParseError
+from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
+
+from dockrev.errors import PayloadTooLarge
 
 MAX_BODY = 1024 * 1024
 
@@ -25,11 +30,28 @@ class ObjectParser(BaseParser):
     ) -> dict[str, Any]:
         raw = stream.read(MAX_BODY + 1)
         if len(raw) > MAX_BODY:
-            raise ParseError("The body is longer than a megabyte.")
+            raise PayloadTooLarge(_("The body is longer than a megabyte."))
         try:
-            data = json.loads(raw or b"{}")
+            data = json.loads(raw or b"{}", parse_constant=_refuse)
         except (ValueError, RecursionError):
-            raise ParseError("The body is not JSON.") from None
+            raise ParseError(_("The body is not JSON.")) from None
         if not isinstance(data, dict):
-            raise ParseError("The body is not a JSON object.")
+            raise ParseError(_("The body is not a JSON object."))
         return data
+
+
+class AlwaysJson(BaseContentNegotiation):
+    """Answers JSON whatever the caller says that it accepts."""
+
+    def select_parser(self, request: Request, parsers: Any) -> Any:
+        return parsers[0]
+
+    def select_renderer(
+        self, request: Request, renderers: Any, format_suffix: str | None = None
+    ) -> Any:
+        return renderers[0], renderers[0].media_type
+
+
+def _refuse(constant: str) -> None:
+    """Python reads NaN and Infinity, which JSON does not have."""
+    raise ValueError(constant)

@@ -196,10 +196,13 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "The HTTP contract of Dockrev.",
     "VERSION": VERSION,
     "OAS_VERSION": "3.1.0",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "ServiceStatus": "checks.models.Service.Status",
+        "StackStatus": "checks.models.Stack.Status",
+        "JobStatus": "checks.models.Job.Status",
+        "CandidateStep": "checks.models.Candidate.Step",
+    },
 }
 
 # --- words, time, files -----------------------------------------------------------------------

@@ -2,6 +2,23 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from checks.api import inventory, work
+
+urlpatterns = [
+    path("stacks", inventory.Stacks.as_view()),
+    path("stacks/<id:stack_id>", inventory.StackDetail.as_view()),
+    path("stacks/<id:stack_id>/archive", inventory.StackArchive.as_view()),
+    path("stacks/<id:stack_id>/restore", inventory.StackRestore.as_view()),
+    path("services", inventory.Services.as_view()),
+    path("services/<id:service_id>", inventory.ServiceDetail.as_view()),
+    path("services/<id:service_id>/archive", inventory.ServiceArchive.as_view()),
+    path("services/<id:service_id>/restore", inventory.ServiceRestore.as_view()),
+    path("checks", work.Checks.as_view()),
+    path("discovery/scan", work.DiscoveryScan.as_view()),
+    path("jobs", work.Jobs.as_view()),
+    path("jobs/<id:job_id>", work.JobDetail.as_view()),
+    path("jobs/<id:job_id>/logs", work.JobLines.as_view()),
+    path("jobs/<id:job_id>/cancel", work.JobCancel.as_view()),
+]

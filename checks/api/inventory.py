@@ -1,0 +1,151 @@
+"""Stacks and services."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Count, Max, Prefetch, Q, QuerySet
+from django.http import Http404
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from checks import archiving
+from checks.api.shapes import ServiceFacts, ServiceList, StackFacts, StackList, StackWhole
+from checks.models import Candidate, Service, Stack
+from dockrev.api.answers import PageQuery, page_of, query
+from dockrev.api.fields import MAX_ID
+from dockrev.permissions import Role
+
+ARCHIVED = Q(archived_at__isnull=False) | Q(stack__archived_at__isnull=False)
+
+
+class StackQuery(PageQuery):
+    archived = serializers.BooleanField(
+        default=False, help_text=_("Those that were archived, instead of those that were not.")
+    )
+
+
+class ServiceQuery(StackQuery):
+    q = serializers.CharField(
+        required=False, max_length=200, help_text=_("Words in names, the stack's or the image.")
+    )
+    status = serializers.ChoiceField(Service.Status.choices, required=False)
+    stack = serializers.CharField(required=False, max_length=MAX_ID, help_text=_("A stack's id."))
+
+
+class Stacks(APIView):
+    @extend_schema(parameters=[StackQuery], responses=StackList)
+    def get(self, request: Request) -> Response:
+        wanted = query(StackQuery, request)
+        rows = stacks().filter(archived_at__isnull=not wanted["archived"])
+        return Response(StackList(page_of("stacks", rows, wanted)).data)
+
+
+class StackDetail(APIView):
+    @extend_schema(responses=StackWhole)
+    def get(self, request: Request, stack_id: str) -> Response:
+        stack: Any = _one(stacks(), stack_id)
+        stack.listed = list(services().filter(stack_id=stack_id))
+        return Response(StackWhole(stack).data)
+
+
+class StackArchive(APIView):
+    writes = Role.OPERATOR
+
+    @extend_schema(request=None, responses=StackFacts)
+    def post(self, request: Request, stack_id: str) -> Response:
+        stack = _one(stacks(), stack_id)
+        archiving.archive(stack, timezone.now())
+        return Response(StackFacts(stack).data)
+
+
+class StackRestore(APIView):
+    writes = Role.OPERATOR
+
+    @extend_schema(request=None, responses=StackFacts)
+    def post(self, request: Request, stack_id: str) -> Response:
+        stack = _one(stacks(), stack_id)
+        archiving.restore(stack)
+        return Response(StackFacts(stack).data)
+
+
+class Services(APIView):
+    @extend_schema(parameters=[ServiceQuery], responses=ServiceList)
+    def get(self, request: Request) -> Response:
+        wanted = query(ServiceQuery, request)
+        rows = services().filter(ARCHIVED if wanted["archived"] else ~ARCHIVED)
+        for word in wanted.get("q", "").split()[:10]:
+            rows = rows.filter(
+                Q(name__icontains=word)
+                | Q(stack__name__icontains=word)
+                | Q(image_ref__icontains=word)
+            )
+        if status := wanted.get("status"):
+            rows = rows.filter(status=status)
+        if stack := wanted.get("stack"):
+            rows = rows.filter(stack_id=stack)
+        return Response(ServiceList(page_of("services", rows, wanted)).data)
+
+
+class ServiceDetail(APIView):
+    @extend_schema(responses=ServiceFacts)
+    def get(self, request: Request, service_id: str) -> Response:
+        return Response(ServiceFacts(_one(services(), service_id)).data)
+
+
+class ServiceArchive(APIView):
+    writes = Role.OPERATOR
+
+    @extend_schema(request=None, responses=ServiceFacts)
+    def post(self, request: Request, service_id: str) -> Response:
+        service = _one(services(), service_id)
+        archiving.archive(service, timezone.now())
+        return Response(ServiceFacts(service).data)
+
+
+class ServiceRestore(APIView):
+    writes = Role.OPERATOR
+
+    @extend_schema(request=None, responses=ServiceFacts)
+    def post(self, request: Request, service_id: str) -> Response:
+        service = _one(services(), service_id)
+        archiving.restore(service)
+        return Response(ServiceFacts(service).data)
+
+
+def stacks() -> QuerySet[Any]:
+    """Stacks with what their services come to."""
+    counted = Q(services__archived_at=None)
+    return (
+        Stack.objects.select_related("host")
+        .annotate(
+            service_count=Count("services", filter=counted),
+            update_count=Count(
+                "services", filter=counted & Q(services__status=Service.Status.UPDATE_AVAILABLE)
+            ),
+            last_check_at=Max("services__checked_at", filter=counted),
+        )
+        .order_by("name", "host__name")
+    )
+
+
+def services() -> QuerySet[Any]:
+    """Services with all that their shape needs: two queries, however many there are."""
+    candidates = Prefetch("candidates", Candidate.objects.open(), to_attr="open_candidates")
+    return (
+        Service.objects.select_related("stack")
+        .prefetch_related(candidates)
+        .order_by("stack__name", "stack_id", "name")
+    )
+
+
+def _one(rows: QuerySet[Any], pk: str) -> Any:
+    row = rows.filter(pk=pk).first()
+    if row is None:
+        raise Http404
+    return row

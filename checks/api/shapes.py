@@ -1,0 +1,150 @@
+"""What stacks, services and jobs look like from outside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from checks.models import Candidate, Job, JobLog, Service, Stack
+from checks.overview import offer
+from dockrev.api.answers import Page
+from dockrev.api.fields import Moment, NoneIfEmpty
+
+
+class ImageFacts(serializers.Serializer[Service]):
+    ref = serializers.CharField(source="image_ref")
+    registry = NoneIfEmpty()
+    repository = NoneIfEmpty()
+    tag = NoneIfEmpty()
+    digest = serializers.SerializerMethodField()
+
+    def get_digest(self, service: Service) -> str | None:
+        running = service.running_digests
+        return (running[0] if running else service.pinned_digest or service.baseline_digest) or None
+
+
+class CandidateFacts(serializers.Serializer[Candidate]):
+    kind = serializers.SerializerMethodField(help_text=_("`digest` where the tag stays."))
+    step = serializers.ChoiceField(Candidate.Step.choices)
+    tag = serializers.CharField()
+    digest = serializers.CharField()
+    archMatch = serializers.ChoiceField(Candidate.Arch.choices, source="arch")
+    platforms = serializers.ListField(child=serializers.CharField())
+    displayTag = serializers.CharField(source="tag")
+    discoveredAt = Moment(source="opened_at")
+
+    @extend_schema_field(serializers.ChoiceField(["digest", "version"]))
+    def get_kind(self, candidate: Candidate) -> str:
+        return "digest" if candidate.step == Candidate.Step.REBUILT else "version"
+
+
+class ServiceFacts(serializers.Serializer[Service]):
+    """Needs `stack` and, as `open_candidates`, the candidates that are open."""
+
+    id = serializers.CharField()
+    stackId = serializers.CharField(source="stack_id")
+    stackName = serializers.CharField(source="stack.name")
+    name = serializers.CharField()
+    image = ImageFacts(source="*")
+    status = serializers.ChoiceField(Service.Status.choices)
+    candidate = serializers.SerializerMethodField()
+    candidates = CandidateFacts(source="open_candidates", many=True)
+    policy = serializers.SerializerMethodField()
+    ignoredBy = serializers.SerializerMethodField()
+    checkedAt = Moment(source="checked_at", allow_null=True)
+    error = NoneIfEmpty()
+    archived = serializers.SerializerMethodField()
+
+    @extend_schema_field(CandidateFacts(allow_null=True))
+    def get_candidate(self, service: Any) -> dict[str, Any] | None:
+        best = offer(service.open_candidates).best
+        return CandidateFacts(best).data if best else None
+
+    @extend_schema_field(serializers.DictField(allow_null=True))
+    def get_policy(self, service: Service) -> None:
+        """What it tracks; null as long as that is the default."""
+
+    @extend_schema_field(serializers.CharField(allow_null=True))
+    def get_ignoredBy(self, service: Service) -> None:
+        """The id of the rule that hides its candidate, if one does."""
+
+    def get_archived(self, service: Service) -> bool:
+        return bool(service.archived_at or service.stack.archived_at)
+
+
+class StackHead(serializers.Serializer[Stack]):
+    id = serializers.CharField()
+    name = serializers.CharField()
+    host = serializers.CharField(source="host.name")
+    status = serializers.ChoiceField(Stack.Status.choices)
+    error = NoneIfEmpty()
+    updates = serializers.IntegerField(source="update_count")
+    lastCheckAt = Moment(source="last_check_at", allow_null=True)
+    archived = serializers.SerializerMethodField()
+
+    def get_archived(self, stack: Stack) -> bool:
+        return stack.archived_at is not None
+
+
+class StackFacts(StackHead):
+    services = serializers.IntegerField(source="service_count")
+
+
+class StackWhole(StackHead):
+    services = ServiceFacts(many=True, source="listed")
+
+
+class Progress(serializers.Serializer[Job]):
+    done = serializers.IntegerField(source="progress_done")
+    total = serializers.IntegerField(source="progress_total")
+    message = serializers.CharField(source="progress_message")
+
+
+class JobFacts(serializers.Serializer[Job]):
+    id = serializers.CharField()
+    kind = serializers.CharField()
+    scope = serializers.ChoiceField(Job.Scope.choices)
+    stackId = NoneIfEmpty(source="stack_id")
+    serviceId = NoneIfEmpty(source="service_id")
+    status = serializers.ChoiceField(Job.Status.choices)
+    reason = serializers.ChoiceField(Job.Reason.choices)
+    createdBy = NoneIfEmpty(source="created_by")
+    createdAt = Moment(source="created_at")
+    startedAt = Moment(source="started_at", allow_null=True)
+    finishedAt = Moment(source="finished_at", allow_null=True)
+    progress = Progress(source="*")
+    summary = serializers.DictField()
+
+
+class LogLine(serializers.Serializer[JobLog]):
+    id = serializers.IntegerField()
+    at = Moment()
+    level = serializers.ChoiceField(JobLog.Level.choices)
+    message = serializers.CharField()
+
+
+class ServiceList(Page):
+    services = ServiceFacts(many=True)
+
+
+class StackList(Page):
+    stacks = StackFacts(many=True)
+
+
+class JobList(serializers.Serializer[Any]):
+    jobs = JobFacts(many=True)
+    nextCursor = serializers.CharField(allow_null=True)
+
+
+class JobLogs(serializers.Serializer[Any]):
+    lines = LogLine(many=True)
+    after = serializers.IntegerField(help_text=_("Give it as `after` to go on from here."))
+    ended = serializers.BooleanField(help_text=_("The job writes no more lines."))
+
+
+class QueuedJob(serializers.Serializer[Any]):
+    jobId = serializers.CharField()
+    reused = serializers.BooleanField(required=False)

@@ -1,0 +1,82 @@
+"""Fields of requests and answers that take no type but their own, and have limits.
+
+DRF's own fields are kind: they make text of numbers and truth of "yes".
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC
+from typing import Any
+
+from rest_framework import serializers
+
+MAX_ID = 32
+MAX_INTEGER = 2**63 - 1
+
+
+class Text(serializers.CharField):
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class Flag(serializers.BooleanField):
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
+class Whole(serializers.IntegerField):
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"max_value": MAX_INTEGER, **kwargs})
+
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, bool) or not isinstance(data, int):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class JsonObject(serializers.DictField):
+    """A free JSON object of bounded size, without the characters that databases refuse."""
+
+    default_error_messages = {
+        "too_long": "This is longer than {limit} characters.",
+        "characters": "NUL characters and halves of surrogate pairs cannot be stored.",
+    }
+
+    def __init__(self, *, limit: int = 20_000, **kwargs: Any) -> None:
+        self.limit = limit
+        super().__init__(**kwargs)
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        value: dict[str, Any] = super().to_internal_value(data)
+        written = json.dumps(value, ensure_ascii=False)
+        if len(written) > self.limit:
+            self.fail("too_long", limit=self.limit)
+        if "\\u0000" in written or (not written.isascii() and _has_surrogate(written)):
+            self.fail("characters")
+        return value
+
+
+class Moment(serializers.DateTimeField):
+    """An RFC 3339 time, in UTC whatever time zone the pages show."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"read_only": True, "default_timezone": UTC, **kwargs})
+
+
+class NoneIfEmpty(serializers.CharField):
+    """Text of an answer that is null rather than empty."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"read_only": True, "allow_null": True, **kwargs})
+
+    def to_representation(self, value: Any) -> Any:
+        return super().to_representation(value) if value else None
+
+
+def _has_surrogate(text: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in text)
