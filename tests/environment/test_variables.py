@@ -1,0 +1,52 @@
+"""Every variable may be given as a file: NAME_FILE."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dockrev.environment import BadEnvironment, Environment, Variables
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> Environment:
+    class Fresh(Environment):
+        ENVIRON = Variables()
+
+    monkeypatch.delenv("DOCKREV_TRIED", raising=False)
+    return Fresh()
+
+
+def test_it_reads_a_file_without_its_line_end(
+    read: Environment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    tmp_path.joinpath("secret").write_text(" of two words \r\n")
+    monkeypatch.setenv("DOCKREV_TRIED_FILE", str(tmp_path / "secret"))
+    assert read.str("DOCKREV_TRIED") == " of two words "
+
+
+def test_it_prefers_the_file(
+    read: Environment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    tmp_path.joinpath("secret").write_text("from the file\n")
+    monkeypatch.setenv("DOCKREV_TRIED_FILE", str(tmp_path / "secret"))
+    monkeypatch.setenv("DOCKREV_TRIED", "from the variable")
+    assert read.str("DOCKREV_TRIED") == "from the file"
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe"])
+def test_it_says_which_file_cannot_be_read(
+    read: Environment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None
+) -> None:
+    if content is not None:
+        tmp_path.joinpath("secret").write_bytes(content)
+    monkeypatch.setenv("DOCKREV_TRIED_FILE", str(tmp_path / "secret"))
+    with pytest.raises(BadEnvironment, match="DOCKREV_TRIED_FILE"):
+        read.str("DOCKREV_TRIED")
+
+
+def test_it_reads_a_variable_as_it_is(read: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKREV_TRIED", " spaced ")
+    assert read.str("DOCKREV_TRIED") == " spaced "
+    assert read.str("DOCKREV_NEVER_SET", default="else") == "else"
