@@ -21,6 +21,7 @@ from checks.kinds import KINDS, Outcome
 from checks.models import Hold, Job
 from checks.signals import job_finished
 from dockrev.dispatch import CLUSTERS, Cluster, dispatch
+from dockrev.prepared import Insert, Select
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +30,20 @@ RERUN_AFTER = timedelta(seconds=5)
 HELD_PAUSE = timedelta(seconds=1)
 LOST_AFTER = timedelta(seconds=15)
 MAX_LOSSES = 3
+
+
+_insert = Insert(Job)
+_active = Select(
+    lambda key: Job.objects.filter(dedupe_key=key, status__in=Job.ACTIVE).values_list("pk"), "key"
+)
+_last_ended = Select(
+    lambda key: (
+        Job.objects.filter(dedupe_key=key, by_delivery=True, finished_at__isnull=False)
+        .order_by("-finished_at")
+        .values_list("finished_at")[:1]
+    ),
+    "key",
+)
 
 
 @dataclass(frozen=True)
@@ -64,7 +79,7 @@ class Queued:
     reused: bool
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def enqueue(request: Request) -> Queued:
     """Queue the work, or join the active job that already does it.
 
@@ -86,22 +101,16 @@ def enqueue_after_last(
     request: Request, pause: timedelta, *, earliest: datetime, now: datetime
 ) -> Queued:
     """Enqueue for `earliest`, or for `pause` after the last such job that a delivery asked for."""
-    last = (
-        Job.objects.filter(
-            dedupe_key=request.dedupe_key, by_delivery=True, finished_at__gt=now - pause
-        )
-        .order_by("-finished_at")
-        .values_list("finished_at", flat=True)
-        .first()
-    )
-    return enqueue(replace(request, after=last + pause if last else earliest))
+    last: list[Any] = [ended for (ended,) in _last_ended(key=request.dedupe_key)]
+    recent = bool(last) and last[0] > now - pause
+    return enqueue(replace(request, after=last[0] + pause if recent else earliest))
 
 
 def _join(request: Request, now: datetime) -> str:
-    active = Job.objects.filter(dedupe_key=request.dedupe_key, status__in=Job.ACTIVE)
-    job_id = active.values_list("pk", flat=True).first()
-    if job_id is None:
+    found = _active(key=request.dedupe_key)
+    if not found:
         return ""
+    job_id: str = found[0][0]
     changes: dict[str, Any] = {"joined": True}
     if KINDS[request.kind].repeatable:
         changes["rerun_requested"] = Case(
@@ -116,12 +125,13 @@ def _join(request: Request, now: datetime) -> str:
         When(status=Job.Status.RUNNING, then=F("not_before")),
         default=Least(F("not_before"), Value(request.after or now)),
     )
-    return job_id if active.filter(pk=job_id).update(**changes) else ""
+    active = Job.objects.filter(pk=job_id, status__in=Job.ACTIVE)
+    return job_id if active.update(**changes) else ""
 
 
 def _create(request: Request, now: datetime) -> str:
     due = request.after is None or request.after <= now
-    job = Job.objects.create(
+    job = Job(
         kind=request.kind,
         scope=request.scope,
         stack_id=request.stack_id,
@@ -137,6 +147,7 @@ def _create(request: Request, now: datetime) -> str:
         dispatched_at=now if due else None,
         created_at=now,
     )
+    _insert(job)
     if due:
         dispatch(TASK, job.pk, cluster=KINDS[request.kind].cluster)
     return job.pk

@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from checks.models import Job
 from dockrev.errors import InvalidArgument, InvalidSignature, RateLimited
+from dockrev.prepared import Insert, Select
 from integrations.matching import Match, ask_for_check, ask_for_discovery, services_running
 from integrations.models import Delivery, HookTarget, Receiver
 from integrations.receivers import RECEIVERS
@@ -29,7 +30,7 @@ from integrations.receivers.base import (
     Reading,
     Verdict,
 )
-from integrations.rejections import MAX_FAILURES, WINDOW, rejections
+from integrations.tallies import MAX_FAILURES, WINDOW, tallies
 
 Decision = Delivery.Decision
 MAX_MATCHES = 500
@@ -69,6 +70,54 @@ class Answer:
         }
 
 
+@dataclass(frozen=True)
+class Entry:
+    """A receiver, as far as a call needs it."""
+
+    pk: str
+    kind: str
+    name: str
+    enabled: bool
+    registry_host: str
+
+
+def entry_of(row: Receiver) -> Entry:
+    return Entry(row.pk, row.kind, row.name, row.enabled, row.registry_host)
+
+
+_COLUMNS = ("pk", "kind", "name", "enabled", "registry_host")
+_receivers = Select(
+    lambda kind: (
+        Receiver.objects.filter(kind=kind)
+        .order_by("created_at", "id")
+        .values_list(*_COLUMNS, "secret", "previous_secret", "previous_until")
+    ),
+    "kind",
+)
+_known = Select(
+    lambda receiver, key: Delivery.objects.filter(receiver=receiver, dedupe_key=key).values_list(
+        "pk"
+    ),
+    "receiver",
+    "key",
+)
+_selected_name = Select(
+    lambda receiver, name: HookTarget.objects.filter(
+        account__receiver=receiver, selected=True, name_key=name
+    ).values_list("pk")[:1],
+    "receiver",
+    "name",
+)
+_selected_owner = Select(
+    lambda receiver, owner: HookTarget.objects.filter(
+        account__receiver=receiver, selected=True, owner_key=owner
+    ).values_list("pk")[:1],
+    "receiver",
+    "owner",
+)
+_insert = Insert(Delivery)
+
+
 def take(kind: str, incoming: Incoming, *, address: str) -> Answer:
     """Take a call for the receivers of a kind.
 
@@ -76,7 +125,7 @@ def take(kind: str, incoming: Incoming, *, address: str) -> Answer:
     """
     row = _proven(kind, incoming, address)
     if not row.enabled:
-        rejections.count(kind, "disabled_count")
+        tallies.count(kind, "disabled_count")
         return Answer(200, Decision.IGNORED, "disabled")
     protocol = RECEIVERS[kind]
     try:
@@ -95,26 +144,25 @@ def replay(delivery: Delivery) -> Answer:
     reading = _read_again(delivery)
     with transaction.atomic():
         now = timezone.now()
-        answer = _decide(delivery.receiver, reading, now)
+        answer = _decide(entry_of(delivery.receiver), reading, now)
         answer.delivery_id, answer.attempt = delivery.pk, delivery.attempts + 1
         changes = {"attempts": F("attempts") + 1, "last_received_at": now, **_result(answer)}
         Delivery.objects.filter(pk=delivery.pk).update(**changes)
     return answer
 
 
-def _proven(kind: str, incoming: Incoming, address: str) -> Receiver:
+def _proven(kind: str, incoming: Incoming, address: str) -> Entry:
     """The receiver whose secret the call knows."""
     now = timezone.now()
-    for row in Receiver.objects.filter(kind=kind):
-        fresh = row.previous_until is not None and row.previous_until > now
-        secrets = (row.secret, row.previous_secret) if fresh else (row.secret,)
+    for *row, secret, previous, until in _receivers(kind=kind):
+        fresh = until is not None and until > now
         try:
-            RECEIVERS[kind].verify(incoming, secrets)
+            RECEIVERS[kind].verify(incoming, (secret, previous) if fresh else (secret,))
         except BadProof:
             continue
-        return row
-    rejections.count(kind, "rejected_count")
-    if rejections.too_many(address):
+        return Entry(*row)
+    tallies.count(kind, "rejected_count")
+    if tallies.too_many_failures(address):
         raise RateLimited(
             f"More than {MAX_FAILURES} calls without a right proof in a minute.",
             headers={"Retry-After": str(int(WINDOW))},
@@ -123,14 +171,13 @@ def _proven(kind: str, incoming: Incoming, address: str) -> Receiver:
 
 
 @transaction.atomic
-def _store(row: Receiver, reading: Reading, incoming: Incoming) -> Answer:
+def _store(row: Entry, reading: Reading, incoming: Incoming) -> Answer:
     now = timezone.now()
-    known = Delivery.objects.filter(receiver=row, dedupe_key=reading.dedupe_key)
-    if known.update(attempts=F("attempts") + 1, last_received_at=now):
-        return _again(known.only("pk", "attempts").get(), reading)
+    if known := _known(receiver=row.pk, key=reading.dedupe_key):
+        return _again(known[0][0], reading, now)
     answer = _decide(row, reading, now)
     delivery = Delivery(
-        receiver=row,
+        receiver_id=row.pk,
         sender_id=reading.sender_id,
         dedupe_key=reading.dedupe_key,
         event=reading.event,
@@ -143,14 +190,16 @@ def _store(row: Receiver, reading: Reading, incoming: Incoming) -> Answer:
         last_received_at=now,
         **_result(answer),
     )
-    delivery.save(force_insert=True)
-    Receiver.objects.filter(pk=row.pk).update(last_accepted_at=now)
+    _insert(delivery)
+    tallies.accepted(row.pk, now)
     answer.delivery_id = delivery.pk
     return answer
 
 
-def _again(known: Delivery, reading: Reading) -> Answer:
+def _again(delivery_id: str, reading: Reading, now: datetime) -> Answer:
     """The answer to a call that is stored already; what cannot be read still cannot."""
+    Delivery.objects.filter(pk=delivery_id).update(attempts=F("attempts") + 1, last_received_at=now)
+    known = Delivery.objects.only("pk", "attempts").get(pk=delivery_id)
     if reading.verdict is Verdict.INVALID_JSON:
         answer = _rejected(reading)
     elif reading.verdict is Verdict.PING:
@@ -178,7 +227,7 @@ def _result(answer: Answer) -> dict[str, Any]:
     }
 
 
-def _decide(row: Receiver, reading: Reading, now: datetime) -> Answer:
+def _decide(row: Entry, reading: Reading, now: datetime) -> Answer:
     match reading.verdict:
         case Verdict.INVALID_JSON | Verdict.INVALID_PAYLOAD:
             return _rejected(reading)
@@ -195,7 +244,7 @@ def _rejected(reading: Reading) -> Answer:
     return Answer(400, Decision.REJECTED, reading.verdict.value)
 
 
-def _act(row: Receiver, reading: Reading, now: datetime) -> Answer:
+def _act(row: Entry, reading: Reading, now: datetime) -> Answer:
     images = [str(image) for image in reading.images]
     if RECEIVERS[row.kind].has_targets and not _is_selected(row, reading):
         return Answer(200, Decision.IGNORED, "repo_not_selected", images=images)
@@ -213,7 +262,7 @@ def _act(row: Receiver, reading: Reading, now: datetime) -> Answer:
 
 
 def _check(
-    answer: Answer, matches: list[Match], *, tagged: bool, row: Receiver, now: datetime
+    answer: Answer, matches: list[Match], *, tagged: bool, row: Entry, now: datetime
 ) -> None:
     for match in matches[:MAX_MATCHES]:
         queued = ask_for_check(match, tagged=tagged, by=row.name, now=now)
@@ -221,18 +270,17 @@ def _check(
         answer.matched.append(match.service_id)
 
 
-def _is_selected(row: Receiver, reading: Reading) -> bool:
+def _is_selected(row: Entry, reading: Reading) -> bool:
     """Whether the repository that it names takes part, or, where it names none, its owner does."""
-    selected = HookTarget.objects.filter(account__receiver=row, selected=True)
     if reading.repository:
-        return selected.filter(name_key=reading.repository.lower()).exists()
-    return selected.filter(owner_key=reading.owner.lower()).exists()
+        return bool(_selected_name(receiver=row.pk, name=reading.repository.lower()))
+    return bool(_selected_owner(receiver=row.pk, owner=reading.owner.lower()))
 
 
-def _mark_verified(row: Receiver, reading: Reading, now: datetime) -> None:
+def _mark_verified(row: Entry, reading: Reading, now: datetime) -> None:
     if reading.repository:
         HookTarget.objects.filter(
-            account__receiver=row, name_key=reading.repository.lower()
+            account__receiver=row.pk, name_key=reading.repository.lower()
         ).update(verified_at=now, hook_id=reading.hook_id or F("hook_id"))
 
 
@@ -272,7 +320,7 @@ def _read_again(delivery: Delivery) -> Reading:
 
 def _matched_late(delivery: Delivery, matches: list[Match], now: datetime) -> None:
     answer = Answer(202, Decision.PROCESSED)
-    _check(answer, matches, tagged=True, row=delivery.receiver, now=now)
+    _check(answer, matches, tagged=True, row=entry_of(delivery.receiver), now=now)
     Delivery.objects.filter(pk=delivery.pk).update(
         matched_service_ids=answer.matched,
         job_ids=delivery.job_ids + answer.job_ids,

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
+from django.db import models
 from django.db.models import Q
 
 from checks import queue
 from checks.models import Job, Registry, Service
+from dockrev.prepared import Select
 from integrations.receivers.base import ImageEvent, Reading
 
-# A registry that other names stand in front of, and those names.
-FRONTS = {"ghcr.io": ("lscr.io",)}
+FRONTS = {"ghcr.io": "lscr.io"}  # a registry, and the name that stands in front of it
 DISCOVERY_PAUSE = timedelta(minutes=1)
 
 
@@ -33,15 +35,25 @@ def services_running(reading: Reading) -> list[Match]:
 
 
 def _running(events: Iterable[ImageEvent]) -> list[Match]:
-    wanted = Q()
+    found: dict[str, Match] = {}
     for event in events:
-        hosts = (event.registry, *FRONTS.get(event.registry, ()))
-        mirrors = Registry.objects.filter(mirror_of__in=hosts).values("host")
-        wanted |= Q(repository=event.repository) & (Q(registry__in=hosts) | Q(registry__in=mirrors))
-    if not wanted:
-        return []
-    rows = Service.objects.current().filter(wanted).order_by("pk")
-    return [Match(*row) for row in rows.values_list("pk", "name", "stack_id", "stack__name")]
+        front = FRONTS.get(event.registry, event.registry)
+        rows = _services(host=event.registry, front=front, repository=event.repository)
+        found |= {row[0]: Match(*row) for row in rows}
+    return list(found.values())
+
+
+def _that_run(host: str, front: str, repository: str) -> models.QuerySet[Service, Any]:
+    mirrors = Registry.objects.filter(mirror_of__in=[host, front]).values("host")
+    return (
+        Service.objects.current()
+        .filter(Q(registry__in=[host, front]) | Q(registry__in=mirrors), repository=repository)
+        .order_by("pk")
+        .values_list("pk", "name", "stack_id", "stack__name")
+    )
+
+
+_services = Select(_that_run, "host", "front", "repository")
 
 
 def ask_for_check(match: Match, *, tagged: bool, by: str, now: datetime) -> queue.Queued:

@@ -19,7 +19,7 @@ from checks import queue
 from checks.kinds import Outcome
 from checks.models import Job, Service
 from integrations.models import Delivery, Receiver
-from integrations.rejections import rejections
+from integrations.tallies import tallies
 from tests import rows
 from tests.github import PATH, deliver, digest, published, sign
 
@@ -115,7 +115,7 @@ class TestProof:
         assert limited.status_code == 429
         assert limited["Retry-After"] == "60"
         assert deliver(client, published()).status_code == 202
-        rejections.flush()
+        tallies.flush()
         receiver = Receiver.objects.get()
         assert receiver.rejected_count == 101
         assert receiver.last_rejected_at is not None
@@ -226,7 +226,7 @@ class TestWhatIsNotActedOn:
         Receiver.objects.update(enabled=False)
         answer = deliver(client, published())
         assert (answer.status_code, answer.json()["reason"]) == (200, "disabled")
-        rejections.flush()
+        tallies.flush()
         assert Receiver.objects.get().disabled_count == 1
         assert not Delivery.objects.exists()
 
