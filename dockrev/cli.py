@@ -7,7 +7,7 @@ import sys
 
 from django.core.management import execute_from_command_line
 
-from dockrev.environment import BadEnvironment
+from dockrev.environment import CannotStart
 
 
 def manage(argv: list[str] | None = None) -> None:
@@ -15,8 +15,10 @@ def manage(argv: list[str] | None = None) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dockrev.settings")
     try:
         execute_from_command_line(argv or sys.argv)
-    except BadEnvironment as error:
+    except CannotStart as error:
         sys.exit(f"dockrev: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 def main() -> None:

@@ -6,15 +6,42 @@ import ipaddress
 import os
 import secrets
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import environ
 from cryptography.fernet import Fernet
+from environ.fileaware_mapping import FileAwareMapping
 
-env = environ.FileAwareEnv()  # every variable also as NAME_FILE
+
+class CannotStart(Exception):
+    """Dockrev cannot start; the text is one line that says why and how to mend it."""
 
 
-class BadEnvironment(Exception):
+class BadEnvironment(CannotStart):
     """The environment or the data directory cannot be used; the text says how to mend it."""
+
+
+class Variables(FileAwareMapping):  # type: ignore[misc]  # it has no types
+    """The environment, where NAME_FILE names a file that holds the value of NAME."""
+
+    def __getitem__(self, key: str) -> str:
+        try:
+            # `echo` and editors end a file with a line end that is no part of a password.
+            return str(super().__getitem__(key)).rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadEnvironment(
+                f"The file that {key}_FILE names cannot be read ({error}). "
+                f"Mend the path or the file, or set {key} instead."
+            ) from error
+
+
+class Environment(environ.Env):  # type: ignore[misc]  # it has no types
+    ENVIRON = Variables()
+
+
+env = Environment()
 
 
 def data_directory(base: Path) -> Path:
@@ -61,6 +88,62 @@ def encryption_keys(directory: Path) -> list[str]:
                 "print(Fernet.generate_key().decode())'"
             ) from error
     return keys
+
+
+def http_address() -> tuple[str, int]:
+    """Return the host and port to listen at."""
+    text = env.str("DOCKREV_HTTP_ADDR", default="127.0.0.1:50883")
+    host, _, port = text.rpartition(":")
+    bare = host.removeprefix("[").removesuffix("]") or "0.0.0.0"  # noqa: S104 - what `:port` means
+    try:
+        ipaddress.ip_address("127.0.0.1" if bare == "localhost" else bare)
+        if not 0 < int(port) < 65536:
+            raise ValueError(port)
+    except ValueError as error:
+        raise BadEnvironment(
+            f"DOCKREV_HTTP_ADDR is {text!r}. "
+            "Write an address and a port, such as 127.0.0.1:50883 or [::1]:50883."
+        ) from error
+    return "127.0.0.1" if bare == "localhost" else bare, int(port)
+
+
+def time_zone() -> str:
+    """Return the zone that times are shown and schedules are read in."""
+    for variable in ("DOCKREV_TIME_ZONE", "TZ"):
+        name: str = env.str(variable, default="")
+        if name:
+            try:
+                ZoneInfo(name)
+            except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+                raise BadEnvironment(
+                    f"{variable} is {name!r}, which is no time zone. "
+                    "Write one such as Europe/Berlin or UTC."
+                ) from error
+            return name
+    return "UTC"
+
+
+def database(directory: Path) -> dict[str, Any]:
+    """Return Django's description of the database: a file in the data directory, or a server."""
+    text = env.str("DATABASE_URL", default="") or f"sqlite:///{directory / 'dockrev.sqlite3'}"
+    try:
+        if urlsplit(text).scheme not in {"sqlite", "postgres", "postgresql"}:
+            raise ValueError(text)
+        described: dict[str, Any] = env.db_url_config(text)
+    except ValueError as error:
+        raise BadEnvironment(
+            "DATABASE_URL cannot be read. Leave it away for SQLite, or write "
+            "postgres://user:password@host:5432/name."
+        ) from error
+    return described
+
+
+def choice(variable: str, allowed: tuple[str, ...]) -> str:
+    """Return the variable's value, which is one of these; the first is the default."""
+    text: str = env.str(variable, default="") or allowed[0]
+    if text not in allowed:
+        raise BadEnvironment(f"{variable} is {text!r}. Write one of: {', '.join(allowed)}.")
+    return text
 
 
 def trusted_proxies() -> list[str]:

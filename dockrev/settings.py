@@ -11,10 +11,14 @@ from django.utils.translation import gettext_lazy as _
 from dockrev import __version__
 from dockrev.environment import (
     BadEnvironment,
+    choice,
     data_directory,
+    database,
     encryption_keys,
     env,
+    http_address,
     secret_key,
+    time_zone,
     trusted_proxies,
 )
 
@@ -28,7 +32,7 @@ SECRET_KEY = secret_key(DATA_DIR)
 ENCRYPTION_KEYS = encryption_keys(DATA_DIR)
 DEBUG = False
 
-HTTP_ADDR = env.str("DOCKREV_HTTP_ADDR", default="127.0.0.1:50883")
+HTTP_HOST, HTTP_PORT = http_address()
 DOCKER_HOST = env.str("DOCKREV_DOCKER_HOST", default="")
 COMPOSE_DIRS = [Path(p) for p in env.str("DOCKREV_COMPOSE_DIRS", default="").split(":") if p]
 DOCKER_CONFIG = env.str("DOCKREV_DOCKER_CONFIG", default="")
@@ -143,17 +147,19 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 # --- database ---------------------------------------------------------------------------------
 # `web` waits briefly and then answers 503; a worker can afford to wait.
 PROCESS = env.str("DOCKREV_PROCESS", default="command")
-DATABASES: dict[str, dict[str, Any]] = {
-    "default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'dockrev.sqlite3'}")
-}
+SQLITE_PATIENCE = {"web": 2, "worker": 20, "command": 20}  # seconds
+DATABASES: dict[str, dict[str, Any]] = {"default": database(DATA_DIR)}
 _database = DATABASES["default"]
 _database["CONN_MAX_AGE"] = None
 if _database["ENGINE"].endswith("sqlite3"):
     _database["OPTIONS"] = {
-        "timeout": 2 if PROCESS == "web" else 20,
+        "timeout": SQLITE_PATIENCE.get(PROCESS, 20),
         "transaction_mode": "IMMEDIATE",
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
+else:
+    _database["CONN_HEALTH_CHECKS"] = True
+    _database.setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
 
 # --- work -------------------------------------------------------------------------------------
 Q_CLUSTER = {
@@ -211,7 +217,7 @@ LANGUAGES = [("en", _("English"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = True
 USE_TZ = True
-TIME_ZONE = env.str("DOCKREV_TIME_ZONE", default="") or env.str("TZ", default="") or "UTC"
+TIME_ZONE = time_zone()
 STATIC_URL = "/static/"
 STATIC_ROOT = env.str("DOCKREV_STATIC_ROOT", default="") or BASE_DIR / "staticfiles"
 # In a wheel they are in the `dockrev` app: see setup.py.
@@ -221,6 +227,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 
+LOG_LEVELS = ("INFO", "DEBUG", "WARNING", "ERROR")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -231,10 +238,10 @@ LOGGING = {
     "handlers": {
         "stderr": {
             "class": "logging.StreamHandler",
-            "formatter": env.str("DOCKREV_LOG_FORMAT", default="text"),
+            "formatter": choice("DOCKREV_LOG_FORMAT", ("text", "json")),
         }
     },
-    "root": {"handlers": ["stderr"], "level": env.str("DOCKREV_LOG_LEVEL", default="INFO")},
+    "root": {"handlers": ["stderr"], "level": choice("DOCKREV_LOG_LEVEL", LOG_LEVELS)},
     # Unhandled errors are logged once, by dockrev.errors, without the path: it may hold a token.
     "loggers": {"django-q": {"level": "WARNING"}, "django.request": {"level": "CRITICAL"}},
 }

@@ -1,0 +1,48 @@
+"""The web server: granian, with one process."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from django.conf import settings
+from django.urls import get_resolver
+from granian.constants import HTTPModes, Interfaces
+from granian.log import LogLevels
+from granian.server import MPServer
+
+from dockrev import parenthood, process
+
+OPTIONS: dict[str, Any] = {
+    "interface": Interfaces.WSGI,
+    "http": HTTPModes.http1,
+    "websockets": False,
+    "workers": 1,
+    "blocking_threads": 4,  # SQLite has one writer: more threads only wait for each other
+    "blocking_threads_idle_timeout": 600,  # each has a database connection to lose
+    "backlog": 1024,
+    "respawn_failed_workers": True,
+    "workers_kill_timeout": 8,  # seconds for requests in hand when it stops
+    "log_access": False,  # paths hold tokens
+    "log_level": LogLevels.warning,
+    "log_dictconfig": {"loggers": {"_granian": {"propagate": True}}},
+}
+
+
+def load() -> None:
+    """Load the application before the forks, which then share its memory."""
+    import_module("dockrev.wsgi")
+    get_resolver().url_patterns  # noqa: B018 - importing the views is what it is read for
+
+
+def serve() -> int:
+    """Serve until told to stop. A worker that dies is replaced."""
+    process.become("web")
+    parenthood.show_as("dockrev server")
+    MPServer(
+        "dockrev.wsgi:application",
+        address=settings.HTTP_HOST,
+        port=settings.HTTP_PORT,
+        **OPTIONS,
+    ).serve()
+    return 0
