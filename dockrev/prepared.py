@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
-from django.db import connection, models
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 from django.db.models.sql import InsertQuery
+
+from dockrev.fields import IdField
 
 M = TypeVar("M", bound=models.Model)
 
@@ -35,7 +37,7 @@ class Select:
     def __call__(self, **values: str) -> list[Sequence[Any]]:
         sql, params, compiler, converters = self._compiled
         filled = [values[p.name] if isinstance(p, _Value) else p for p in params]
-        with connection.cursor() as cursor:
+        with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
             cursor.execute(sql, filled)
             rows = cursor.fetchall()
         return list(compiler.apply_converters(rows, converters)) if rows else []
@@ -55,21 +57,36 @@ class Insert(Generic[M]):
         self._model, self._without = model, frozenset(without)
 
     @cached_property
-    def _fields(self) -> list[Any]:
+    def _compiled(self) -> tuple[str, list[tuple[str, Any]]]:
+        """The statement, and for each column its attribute and, where its value has to be
+        adapted to the database, its field."""
         concrete = self._model._meta.local_concrete_fields
-        return [field for field in concrete if field.attname not in self._without]
-
-    @cached_property
-    def _sql(self) -> str:
+        fields: list[Any] = [f for f in concrete if f.attname not in self._without]
         query = InsertQuery(self._model)
-        query.insert_values(self._fields, [self._model()])
+        query.insert_values(fields, [self._model()])
         [(sql, _params)] = query.get_compiler(connection=connection).as_sql()
-        return str(sql)
+        adapted = [(f.attname, None if type(f) in _PLAIN else f) for f in fields]
+        return str(sql), adapted
 
     def __call__(self, row: M) -> None:
         """Write a row. Raises IntegrityError as `save` does."""
+        sql, columns = self._compiled
+        database = connections[DEFAULT_DB_ALIAS]
         params = [
-            field.get_db_prep_save(field.pre_save(row, True), connection) for field in self._fields
+            getattr(row, name)
+            if field is None
+            else field.get_db_prep_save(field.pre_save(row, True), database)
+            for name, field in columns
         ]
-        with connection.cursor() as cursor:
-            cursor.execute(self._sql, params)
+        with database.cursor() as cursor:
+            cursor.execute(sql, params)
+
+
+# Every driver takes what these hold as it is.
+_PLAIN = {
+    IdField,
+    models.BooleanField,
+    models.CharField,
+    models.PositiveIntegerField,
+    models.TextField,
+}

@@ -10,15 +10,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
 from checks.models import Job
 from dockrev.errors import InvalidArgument, InvalidSignature, RateLimited
 from dockrev.prepared import Insert, Select
+from dockrev.together import together
 from integrations.matching import Match, ask_for_check, ask_for_discovery, services_running
 from integrations.models import Delivery, HookTarget, Receiver
 from integrations.receivers import RECEIVERS
@@ -133,10 +135,7 @@ def take(kind: str, incoming: Incoming, *, address: str) -> Answer:
     except BadHeaders as error:
         raise InvalidArgument(str(error), f"The header {error} is missing or malformed.") from None
     reading = protocol.read(incoming, row.registry_host or protocol.registry_host)
-    try:
-        return _store(row, reading, incoming)
-    except IntegrityError:
-        return _store(row, reading, incoming)  # the same call came twice at once: now a duplicate
+    return together.do(partial(_store, row, reading, incoming))
 
 
 def replay(delivery: Delivery) -> Answer:
@@ -170,7 +169,6 @@ def _proven(kind: str, incoming: Incoming, address: str) -> Entry:
     raise InvalidSignature("The proof is missing or wrong.")
 
 
-@transaction.atomic
 def _store(row: Entry, reading: Reading, incoming: Incoming) -> Answer:
     now = timezone.now()
     if known := _known(receiver=row.pk, key=reading.dedupe_key):

@@ -77,9 +77,7 @@ class Delivery(models.Model):
     job_ids = models.JSONField(_("jobs"), default=list, blank=True)
     reused_job_ids = models.JSONField(_("reused jobs"), default=list, blank=True)
     fallback_reason = models.CharField(_("fallback"), max_length=40, blank=True)
-    waiting_for_job = models.CharField(
-        _("waits for"), max_length=32, blank=True, editable=False, db_default=""
-    )
+    waiting_for_job = models.CharField(_("waits for"), max_length=32, blank=True, editable=False)
     headers = models.JSONField(_("headers"), default=dict, blank=True)
     payload = models.BinaryField(_("payload"))
     received_at = models.DateTimeField(_("received"))
@@ -118,7 +116,7 @@ class HookAccount(models.Model):
     receiver = models.ForeignKey(
         Receiver, models.CASCADE, related_name="accounts", verbose_name=_("receiver")
     )
-    api_url = models.URLField(_("API URL"), blank=True)
+    api_url = models.CharField(_("API URL"), max_length=500, blank=True)
     callback_url = models.CharField(_("callback URL"), max_length=500, blank=True)
     credential = SecretField(_("token"), blank=True)
     inputs = models.JSONField(_("what was typed"), default=list, blank=True)

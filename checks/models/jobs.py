@@ -95,7 +95,11 @@ class Job(Leased):
                 name="active_jobs",
                 condition=Q(status__in=["queued", "running"]),
             ),
-            models.Index(fields=["dedupe_key", "finished_at"], name="last_finished"),
+            models.Index(
+                fields=["dedupe_key", "finished_at"],
+                name="last_finished",
+                condition=Q(finished_at__isnull=False),
+            ),
             models.Index(fields=["service_id", "-id"], name="jobs_of_service"),
             models.Index(fields=["stack_id", "-id"], name="jobs_of_stack"),
         ]
