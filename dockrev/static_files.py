@@ -46,4 +46,5 @@ def _described() -> Iterator[str]:
     for finder in get_finders():
         for path, storage in finder.list([]):
             status = Path(storage.path(path)).stat()
-            yield f"{path} {status.st_size} {status.st_mtime_ns}"
+            # Whole seconds: the layers of an image keep no more.
+            yield f"{path} {status.st_size} {int(status.st_mtime)}"
