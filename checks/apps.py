@@ -13,6 +13,10 @@ class ChecksConfig(AppConfig):
     verbose_name = _("Checks")
 
     def ready(self) -> None:
-        from checks import queue  # noqa: PLC0415 - models load after apps
+        from checks import kinds, queue  # noqa: PLC0415 - models load after apps
+        from checks.discovery import job as discovery  # noqa: PLC0415 - the same
+        from dockrev import schedules  # noqa: PLC0415 - the same
 
         ticks.register(queue)
+        kinds.register(discovery.KIND)
+        schedules.register("discovery", "* * * * *", discovery.enqueue_scheduled)

@@ -41,3 +41,29 @@ class FoundProject:
     environment_files: tuple[Path, ...] = ()
     services: tuple[FoundService, ...] = ()
     error: str = ""
+
+
+@dataclass(frozen=True)
+class FoundEngine:
+    """What one Docker Engine said: its platform (`linux/amd64`) and its Compose projects."""
+
+    platform: str
+    projects: tuple[FoundProject, ...]
+
+
+class EngineUnavailable(Exception):
+    """The engine could not be asked; the text says why, and how to mend it."""
+
+
+@dataclass(frozen=True)
+class FoundHost:
+    """What one look at a host came to.
+
+    `sources` are those (of `Stack.Source`) that were seen whole: only what they do not have is
+    missing. `error` says what could not be seen, and how to mend it.
+    """
+
+    platform: str = ""
+    projects: tuple[FoundProject, ...] = ()
+    sources: frozenset[str] = frozenset()
+    error: str = ""

@@ -1,0 +1,133 @@
+"""Where a project comes from, by the labels on its containers, and what its files add."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+
+from django.utils.translation import gettext as _
+
+from checks.discovery.files import read_project
+from checks.discovery.projects import FoundProject, FoundService
+
+
+class Label(StrEnum):
+    PROJECT = "com.docker.compose.project"
+    SERVICE = "com.docker.compose.service"
+    ONE_OFF = "com.docker.compose.oneoff"
+    CONFIG_FILES = "com.docker.compose.project.config_files"
+    WORKING_DIR = "com.docker.compose.project.working_dir"
+    ENVIRONMENT_FILES = "com.docker.compose.project.environment_file"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The folder and files that a project was started from, absolute where they can be."""
+
+    working_dir: Path | None
+    config_files: tuple[Path, ...]
+    environment_files: tuple[Path, ...]
+
+
+def origin_of(labels: Mapping[str, str]) -> Origin:
+    named = labels.get(Label.WORKING_DIR, "")
+    folder = Path(named) if named else None
+    return Origin(
+        working_dir=folder,
+        config_files=_located(labels.get(Label.CONFIG_FILES, ""), folder),
+        environment_files=_located(labels.get(Label.ENVIRONMENT_FILES, ""), folder),
+    )
+
+
+def with_files(name: str, origin: Origin, services: Sequence[FoundService]) -> FoundProject:
+    """Put a project together: what runs, by the engine's word, and what its files add to that."""
+    project = FoundProject(
+        name=name,
+        source="engine",
+        working_dir=origin.working_dir,
+        config_files=origin.config_files,
+        environment_files=origin.environment_files,
+        services=tuple(services),
+    )
+    if error := _what_is_missing(origin):
+        return replace(project, error=error)
+    read = read_project(
+        origin.config_files,
+        working_dir=origin.working_dir,
+        project_name=name,
+        environment_files=origin.environment_files,
+        environment={k: v for k, v in os.environ.items() if not k.startswith("COMPOSE_")},
+    )
+    return replace(project, services=merged(services, read.services), error=read.error)
+
+
+def merged(
+    running: Sequence[FoundService], written: Sequence[FoundService]
+) -> tuple[FoundService, ...]:
+    """What runs wins; files add services never started, and know what is built here."""
+    known = {service.name: service for service in written}
+    ours = [_named(service, known.get(service.name)) for service in running]
+    started = {service.name for service in running}
+    return (*ours, *(service for service in written if service.name not in started))
+
+
+def _named(service: FoundService, written: FoundService | None) -> FoundService:
+    if written is None or service.image_ref == written.image_ref:
+        return service
+    if not written.image_ref and not service.running_digests:
+        return replace(service, image_ref="")
+    return service if service.image_ref else replace(service, image_ref=written.image_ref)
+
+
+def _what_is_missing(origin: Origin) -> str:
+    if not origin.config_files:
+        return _(
+            "Its containers do not say which compose files they come from. "
+            "Start it once more with a newer Docker Compose."
+        )
+    for path in (*origin.config_files, *origin.environment_files):
+        if path.name == "-":
+            return _(
+                "Its compose file was given on standard input, so it cannot be read again. "
+                "Start it once from a file."
+            )
+        if not _is_there(path):
+            hint = _(
+                "%(path)s is not there, or may not be read. If it is on the Docker host, mount its "
+                "folder into Dockrev's container at the same path: %(folder)s:%(folder)s:ro"
+            )
+            return hint % {"path": path, "folder": path.parent}
+    return ""
+
+
+def _located(label: str, folder: Path | None) -> tuple[Path, ...]:
+    """Return the label's paths: a list with commas, unless a file has a comma in its name."""
+    if not label:
+        return ()
+    if _is_there(whole := _locate(label, folder)):
+        return (whole,)
+    texts = (text.strip() for text in label.replace("\n", ",").split(","))
+    return tuple(dict.fromkeys(_locate(text, folder) for text in texts if text))
+
+
+def _locate(text: str, folder: Path | None) -> Path:
+    """Find a path that was typed in a folder which nobody noted, at or above the working one.
+
+    Compose 1 keeps `-f deploy/compose.yml` as it was typed and calls `deploy` the working folder.
+    """
+    path = Path(text)
+    if path.is_absolute() or folder is None:
+        return path
+    places = [folder / path, *(parent / path for parent in folder.parents), folder / path.name]
+    found = next((place for place in places if _is_there(place)), places[0])
+    return Path(os.path.normpath(found))
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file() and os.access(path, os.R_OK)
+    except (OSError, ValueError):
+        return False  # also where the label holds what no path can
