@@ -1,0 +1,108 @@
+"""What buttons on the pages do: each queues work or changes one row, and goes back."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from checks import archiving, asking, queue
+from checks.kinds import KINDS
+from checks.models import Job, Service, Stack
+from dockrev.pages import PageRequest, acted
+from dockrev.permissions import Role, requires
+
+
+@require_POST
+@requires(Role.OPERATOR)
+def check_all(request: PageRequest) -> HttpResponse:
+    asking.check_everything(request.user.get_username())
+    return acted(request, reverse("overview"))
+
+
+@require_POST
+@requires(Role.OPERATOR)
+def check_stack(request: PageRequest, stack_id: str) -> HttpResponse:
+    asking.check_stack(get_object_or_404(Stack, pk=stack_id), request.user.get_username())
+    return acted(request, reverse("overview"))
+
+
+@require_POST
+@requires(Role.OPERATOR)
+def check_service(request: PageRequest, stack_id: str, service_id: str) -> HttpResponse:
+    service = _service(stack_id, service_id)
+    asking.check_service(service, request.user.get_username())
+    return acted(request, reverse("service", args=[stack_id, service_id]))
+
+
+@require_POST
+@requires(Role.OPERATOR)
+def discover(request: PageRequest) -> HttpResponse:
+    asking.look_again(request.user.get_username())
+    return acted(request, reverse("overview"))
+
+
+@require_POST
+@requires(Role.OPERATOR)
+def archive_service(request: PageRequest, stack_id: str, service_id: str) -> HttpResponse:
+    service = _service(stack_id, service_id)
+    archiving.archive(service, timezone.now())
+    messages.success(request, _("%(name)s is archived.") % {"name": service.name})
+    return redirect("service", stack_id, service_id)
+
+
+@require_POST
+@requires(Role.OPERATOR)
+def restore_service(request: PageRequest, stack_id: str, service_id: str) -> HttpResponse:
+    service = _service(stack_id, service_id)
+    archiving.restore(service)
+    messages.success(request, _("%(name)s is back.") % {"name": service.name})
+    return redirect("service", stack_id, service_id)
+
+
+@require_POST
+@requires(Role.OPERATOR)
+def archive_stack(request: PageRequest, stack_id: str) -> HttpResponse:
+    stack = get_object_or_404(Stack, pk=stack_id)
+    archiving.archive(stack, timezone.now())
+    messages.success(request, _("Stack %(name)s is archived.") % {"name": stack.name})
+    return acted(request, reverse("overview"))
+
+
+@require_POST
+@requires(Role.OPERATOR)
+def restore_stack(request: PageRequest, stack_id: str) -> HttpResponse:
+    stack = get_object_or_404(Stack, pk=stack_id)
+    archiving.restore(stack)
+    messages.success(request, _("Stack %(name)s is back.") % {"name": stack.name})
+    return acted(request, reverse("overview"))
+
+
+@require_POST
+@requires(Role.OPERATOR)
+def cancel_job(request: PageRequest, job_id: str) -> HttpResponse:
+    get_object_or_404(Job, pk=job_id)
+    queue.cancel(job_id)
+    return acted(request, reverse("job", args=[job_id]))
+
+
+@require_POST
+@requires(Role.OPERATOR)
+def repeat_job(request: PageRequest, job_id: str) -> HttpResponse:
+    """Do the same work once more. An update is not simply repeated: it may have half happened."""
+    job = get_object_or_404(Job, pk=job_id)
+    kind = KINDS.get(job.kind)
+    if kind is None or not kind.repeatable:
+        messages.error(request, _("This job cannot be repeated."))
+        return redirect("job", job_id)
+    queued = asking.again(job, request.user.get_username())
+    return redirect("job", queued.job_id)
+
+
+def _service(stack_id: str, service_id: str) -> Service:
+    services = Service.objects.select_related("stack")
+    return get_object_or_404(services, pk=service_id, stack_id=stack_id)

@@ -1,0 +1,220 @@
+"""What the overview shows: services by stack, what is newer for each, and what is under way.
+
+However many services there are, the number of queries is the same.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from django.core.paginator import Page, Paginator
+from django.db.models import Count, Exists, Max, OuterRef, Q
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from checks.models import Candidate, Host, Job, Service, Stack
+from checks.models.stacks import ServiceQuerySet
+
+CHECKS = ("check.service", "check.stack", "check.all")
+# The candidate that a row shows: the largest step, a rebuilt image only where there is no other.
+_STEPS = [
+    Candidate.Step.MAJOR,
+    Candidate.Step.MINOR,
+    Candidate.Step.PATCH,
+    Candidate.Step.OTHER,
+    Candidate.Step.REBUILT,
+]
+
+
+class Filter(NamedTuple):
+    label: str | Promise
+    condition: Q
+    archived: bool = False
+
+
+FILTERS = {
+    "all": Filter(_("All"), Q()),
+    "updates": Filter(_("Updates"), Q(status=Service.Status.UPDATE_AVAILABLE)),
+    "major": Filter(_("Major"), Q(status=Service.Status.UPDATE_AVAILABLE, has_major=True)),
+    "architecture": Filter(_("Architecture"), Q(status=Service.Status.ARCH_MISMATCH)),
+    "ignored": Filter(_("Ignored"), Q(status=Service.Status.IGNORED)),
+    "failed": Filter(_("Failed"), ~Q(error="")),
+    "archived": Filter(_("Archived"), Q(), archived=True),
+}
+
+
+@dataclass
+class Offer:
+    """What a service could run: `best` is shown first, `rebuilt` says that its tag moved too."""
+
+    best: Candidate | None = None
+    rebuilt: bool = False
+
+
+@dataclass
+class Row:
+    service: Service
+    offer: Offer
+    job: Job | None
+
+
+@dataclass
+class Group:
+    """A stack and those of its services that are on the page."""
+
+    stack: Stack
+    job: Job | None
+    rows: list[Row] = field(default_factory=list)
+
+
+@dataclass
+class Underway:
+    """The active jobs that the overview is about, by what they are for."""
+
+    everything: Job | None = None
+    discovery: Job | None = None
+    stacks: dict[str, Job] = field(default_factory=dict)
+    services: dict[str, Job] = field(default_factory=dict)
+
+    @property
+    def any(self) -> bool:
+        return bool(self.everything or self.discovery or self.stacks or self.services)
+
+
+@dataclass(frozen=True)
+class Overview:
+    show: str
+    words: str
+    totals: dict[str, Any]
+    filters: list[tuple[str, Filter, int]]
+    groups: list[Group]
+    page: Page[Service]
+    hosts: list[Host]
+    underway: Underway
+
+
+def look(*, show: str, words: str, page: str | None) -> Overview:
+    """Gather the overview for one filter, search and page."""
+    chosen = show if show in FILTERS else "all"
+    found = _matching(Service.objects.all(), words)
+    counts = _counts(found)
+    services = _within(found, FILTERS[chosen]).select_related("stack__host")
+    current = Paginator(services.order_by("stack__name", "stack__host__name", "stack", "name"), 50)
+    shown = current.get_page(page)
+    underway = active()
+    with_empty = chosen == "all" and shown.number == 1
+    return Overview(
+        show=chosen,
+        words=words,
+        totals=_totals(),
+        filters=[(key, FILTERS[key], counts[key]) for key in FILTERS],
+        groups=_groups(list(shown), underway, _empty_stacks(words) if with_empty else []),
+        page=shown,
+        hosts=list(Host.objects.all()),
+        underway=underway,
+    )
+
+
+def active() -> Underway:
+    """Checks and discoveries that wait or run."""
+    underway = Underway()
+    for job in Job.objects.filter(kind__in=[*CHECKS, "discovery"], status__in=Job.ACTIVE):
+        if job.kind == "discovery":
+            underway.discovery = job
+        elif job.service_id:
+            underway.services[job.service_id] = job
+        elif job.stack_id:
+            underway.stacks[job.stack_id] = job
+        else:
+            underway.everything = job
+    return underway
+
+
+def offers(services: Iterable[Service]) -> dict[str, Offer]:
+    """What each service could run, by its id."""
+    candidates = defaultdict(list)
+    for candidate in Candidate.objects.open().filter(service__in=list(services)):
+        candidates[candidate.service_id].append(candidate)
+    return {service: offer(found) for service, found in candidates.items()}
+
+
+def offer(candidates: Iterable[Candidate]) -> Offer:
+    found = by_step(candidates)
+    steps = {candidate.step for candidate in found}
+    return Offer(best=found[0] if found else None, rebuilt=Candidate.Step.REBUILT in steps)
+
+
+def by_step(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """The largest step first."""
+    order = {step: place for place, step in enumerate(_STEPS)}
+    return sorted(candidates, key=lambda candidate: order[Candidate.Step(candidate.step)])
+
+
+def _matching(services: ServiceQuerySet, words: str) -> ServiceQuerySet:
+    """Services that have every word in their name, their stack's or their image."""
+    for word in words.split():
+        services = services.filter(
+            Q(name__icontains=word) | Q(stack__name__icontains=word) | Q(image_ref__icontains=word)
+        )
+    major = Candidate.objects.open().filter(service=OuterRef("pk"), step=Candidate.Step.MAJOR)
+    return services.annotate(has_major=Exists(major))
+
+
+def _archived() -> Q:
+    return Q(archived_at__isnull=False) | Q(stack__archived_at__isnull=False)
+
+
+def _within(services: ServiceQuerySet, chosen: Filter) -> ServiceQuerySet:
+    return services.filter(_condition(chosen))
+
+
+def _condition(chosen: Filter) -> Q:
+    return chosen.condition & (_archived() if chosen.archived else ~_archived())
+
+
+def _counts(services: ServiceQuerySet) -> dict[str, int]:
+    conditions = {key: _condition(chosen) for key, chosen in FILTERS.items()}
+    return services.aggregate(
+        **{key: Count("pk", filter=condition) for key, condition in conditions.items()}
+    )
+
+
+def _totals() -> dict[str, Any]:
+    updates = Q(status=Service.Status.UPDATE_AVAILABLE)
+    return Service.objects.current().aggregate(
+        services=Count("pk"),
+        updates=Count("pk", filter=updates),
+        checked_at=Max("checked_at"),
+    )
+
+
+def _empty_stacks(words: str) -> list[str]:
+    """Stacks with nothing to list: their error, or their emptiness, is worth a line."""
+    stacks = Stack.objects.filter(archived_at=None, services=None)
+    for word in words.split():
+        stacks = stacks.filter(name__icontains=word)
+    return list(stacks.values_list("pk", flat=True)[:50])
+
+
+def _groups(services: list[Service], underway: Underway, empty: list[str]) -> list[Group]:
+    ids = {service.stack_id for service in services} | set(empty)
+    counted = Q(services__archived_at=None)
+    updates = counted & Q(services__status=Service.Status.UPDATE_AVAILABLE)
+    stacks = (
+        Stack.objects.filter(pk__in=ids)
+        .select_related("host")
+        .annotate(
+            service_count=Count("services", filter=counted),
+            update_count=Count("services", filter=updates),
+        )
+        .order_by("name", "host__name")
+    )
+    groups = {stack.pk: Group(stack, underway.stacks.get(stack.pk)) for stack in stacks}
+    known = offers(services)
+    for service in services:
+        row = Row(service, known.get(service.pk, Offer()), underway.services.get(service.pk))
+        groups[service.stack_id].rows.append(row)
+    return list(groups.values())

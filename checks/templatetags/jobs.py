@@ -1,0 +1,79 @@
+"""Jobs in words, for templates."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from django import template
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
+
+from checks import titles
+from checks.models import Job
+
+register = template.Library()
+
+
+class Fact(NamedTuple):
+    label: str | Promise
+    words: str | Promise
+
+
+# What a summary may count that is worth a line, in the order in which it is shown.
+_FACTS = {
+    "projectsSeen": Fact(
+        _("Stacks"), ngettext_lazy("%(number)d stack", "%(number)d stacks", "number")
+    ),
+    "servicesSeen": Fact(
+        _("Services"), ngettext_lazy("%(number)d service", "%(number)d services", "number")
+    ),
+    "services": Fact(
+        _("Services"), ngettext_lazy("%(number)d service", "%(number)d services", "number")
+    ),
+    "updates": Fact(
+        _("Updates"), ngettext_lazy("%(number)d update", "%(number)d updates", "number")
+    ),
+    "errors": Fact(_("Not reached"), _("%(number)d not reached")),
+    "servicesCreated": Fact(_("New"), _("%(number)d new")),
+    "servicesChanged": Fact(_("Changed"), _("%(number)d changed")),
+    "servicesMissing": Fact(_("Missing"), _("%(number)d missing")),
+    "servicesBack": Fact(_("Back again"), _("%(number)d back again")),
+}
+
+
+@register.filter
+def job_title(job: Job) -> str:
+    return titles.title(job)
+
+
+@register.filter
+def job_error(job: Job) -> str:
+    return titles.error_of(job.summary)
+
+
+@register.filter
+def job_asked_by(job: Job) -> str:
+    return titles.asked_by(job)
+
+
+@register.filter
+def job_facts(job: Job) -> list[tuple[str, int]]:
+    """The counts of a summary, by their names."""
+    return [(str(fact.label), count) for fact, count in _counts(job)]
+
+
+@register.filter
+def job_line(job: Job) -> str:
+    """One line below the title: where it is, why it failed, or what it came to."""
+    if job.is_active:
+        return job.progress_message or job.get_status_display()
+    if error := titles.error_of(job.summary):
+        return error
+    told = [str(fact.words % {"number": count}) for fact, count in _counts(job) if count]
+    return ", ".join(told) or job.get_status_display()
+
+
+def _counts(job: Job) -> list[tuple[Fact, int]]:
+    counts = ((fact, job.summary.get(key)) for key, fact in _FACTS.items())
+    return [(fact, count) for fact, count in counts if isinstance(count, int)]

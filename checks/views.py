@@ -1,0 +1,107 @@
+"""Pages of stacks, services and jobs. What changes something is in `actions.py`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.conf import settings
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from checks import history, overview
+from checks.kinds import KINDS
+from checks.models import Job, Service
+from dockrev.pages import PageRequest, page_of
+from dockrev.permissions import Role, requires
+
+LINES = 500  # of a log at once
+RECENT = 10  # jobs on a service's page
+
+
+@require_safe
+@requires(Role.VIEWER)
+def show_overview(request: PageRequest) -> HttpResponse:
+    looked = overview.look(
+        show=request.GET.get("show", "all"),
+        words=request.GET.get("q", "").strip()[:200],
+        page=request.GET.get("page"),
+    )
+    context = {"overview": looked, "page": looked.page, "compose_dirs": settings.COMPOSE_DIRS}
+    return render(request, "checks/overview.html", context)
+
+
+@require_safe
+@requires(Role.VIEWER)
+def show_service(request: PageRequest, stack_id: str, service_id: str) -> HttpResponse:
+    services = Service.objects.select_related("stack__host")
+    service = get_object_or_404(services, pk=service_id, stack_id=stack_id)
+    candidates = overview.by_step(service.candidates.open())
+    underway = overview.active()
+    checking = (
+        underway.services.get(service.pk)
+        or underway.stacks.get(service.stack_id)
+        or underway.everything
+    )
+    context = {
+        "service": service,
+        "candidates": candidates,
+        "offer": overview.offer(candidates),
+        "checking": checking,
+        "jobs": Job.objects.filter(service_id=service.pk).defer("params")[:RECENT],
+    }
+    return render(request, "checks/service.html", context)
+
+
+@require_safe
+@requires(Role.VIEWER)
+def show_queue(request: PageRequest) -> HttpResponse:
+    looked = history.look(
+        show=request.GET.get("show", "all"),
+        kind=request.GET.get("kind", "")[:40],
+        service_id=request.GET.get("service", "")[:32],
+    )
+    context = {"queue": looked, "page": page_of(request, looked.jobs)}
+    return render(request, "checks/queue.html", context)
+
+
+@require_safe
+@requires(Role.VIEWER)
+def show_job(request: PageRequest, job_id: str) -> HttpResponse:
+    job = get_object_or_404(Job, pk=job_id)
+    kind = KINDS.get(job.kind)
+    context = {
+        "job": job,
+        "rate": _rate(job, timezone.now()),
+        "may_repeat": kind is not None and kind.repeatable and not job.is_active,
+        "service": Service.objects.filter(pk=job.service_id).select_related("stack").first(),
+        **_log_after(job, 0),
+    }
+    return render(request, "checks/job.html", context)
+
+
+@require_safe
+@requires(Role.VIEWER)
+def show_log(request: PageRequest, job_id: str) -> HttpResponse:
+    """The lines after one that the reader has, and whether to ask again."""
+    after = request.GET.get("after", "")
+    job = get_object_or_404(Job, pk=job_id)  # before its lines: the last one is not missed
+    lines = _log_after(job, int(after) if after.isdecimal() and len(after) < 19 else 0)
+    return render(request, "checks/log.html", {"job": job, **lines})
+
+
+def _log_after(job: Job, after: int) -> dict[str, object]:
+    lines = list(job.log_lines.filter(pk__gt=after)[: LINES + 1])
+    more = len(lines) > LINES
+    shown = lines[:LINES]
+    last = shown[-1].pk if shown else after
+    return {"lines": shown, "more": more, "last_line": last}
+
+
+def _rate(job: Job, now: datetime) -> float:
+    """How many a second, since the job started."""
+    if job.started_at is None or not job.progress_done:
+        return 0.0
+    seconds = ((job.finished_at or now) - job.started_at).total_seconds()
+    return job.progress_done / seconds if seconds > 0 else 0.0

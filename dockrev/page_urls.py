@@ -1,0 +1,16 @@
+"""The pages of the instance and of the person."""
+
+from __future__ import annotations
+
+from django.contrib.auth.views import LogoutView
+from django.urls import path
+
+from dockrev import views
+
+urlpatterns = [
+    path("sign-in", views.SignIn.as_view(), name="login"),
+    path("sign-out", LogoutView.as_view(), name="logout"),
+    path("settings", views.show_settings, name="settings"),
+    path("settings/theme", views.choose_theme, name="theme"),
+    path("settings/password", views.ChangePassword.as_view(), name="password"),
+]

@@ -1,0 +1,84 @@
+"""Pages of deliveries, and the receivers' section of the settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST, require_safe
+
+from checks.models import Job, Service
+from dockrev.pages import PageRequest, page_of
+from dockrev.permissions import Role, requires
+from dockrev.sections import Section
+from integrations import history, ingest
+from integrations.models import Delivery, HookTarget, Receiver
+from integrations.payloads import readable
+
+GITHUB = "github-packages"
+
+
+@require_safe
+@requires(Role.VIEWER)
+def show_deliveries(request: PageRequest) -> HttpResponse:
+    looked = history.look(
+        show=request.GET.get("show", "all"), words=request.GET.get("q", "").strip()[:200]
+    )
+    context = {"history": looked, "page": page_of(request, looked.deliveries)}
+    return render(request, "integrations/deliveries.html", {**context, **github_state(request)})
+
+
+@require_safe
+@requires(Role.VIEWER)
+def show_delivery(request: PageRequest, delivery_id: str) -> HttpResponse:
+    deliveries = Delivery.objects.select_related("receiver").defer(
+        "receiver__secret", "receiver__previous_secret"
+    )
+    delivery = get_object_or_404(deliveries, pk=delivery_id)
+    job_ids = [*delivery.job_ids, *delivery.reused_job_ids]
+    context = {
+        "delivery": delivery,
+        "payload": readable(delivery.payload),
+        "jobs": Job.objects.filter(pk__in=job_ids[:100]).defer("params"),
+        "services": Service.objects.filter(
+            pk__in=delivery.matched_service_ids[:100]
+        ).select_related("stack"),
+    }
+    return render(request, "integrations/delivery.html", context)
+
+
+@require_POST
+@requires(Role.OPERATOR)
+def replay_delivery(request: PageRequest, delivery_id: str) -> HttpResponse:
+    delivery = get_object_or_404(Delivery.objects.select_related("receiver"), pk=delivery_id)
+    answer = ingest.replay(delivery)
+    if answer.job_ids or answer.reused_job_ids:
+        messages.success(request, _("Replayed: its services are being checked."))
+    else:
+        messages.success(request, _("Replayed: there was nothing to check."))
+    return redirect("delivery", delivery_id)
+
+
+def github_state(request: HttpRequest) -> dict[str, Any]:
+    """How the first GitHub Packages receiver is, without its secrets."""
+    receiver = Receiver.objects.filter(kind=GITHUB).defer("secret", "previous_secret").first()
+    repositories = HookTarget.objects.filter(account__receiver=receiver, selected=True).count()
+    return {
+        "receiver": receiver,
+        "connected": bool(receiver and receiver.enabled and receiver.secret_created_at),
+        "repositories": repositories,
+        "receiver_url": request.build_absolute_uri(f"/api/webhooks/{GITHUB}"),
+    }
+
+
+SECTION = Section(
+    slug="github-packages",
+    title=gettext_lazy("GitHub Packages"),
+    template="integrations/settings_github.html",
+    load=github_state,
+    place=10,
+)

@@ -1,0 +1,59 @@
+"""Deliveries in words, for templates."""
+
+from __future__ import annotations
+
+from django import template
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from integrations.models import Delivery
+
+register = template.Library()
+
+REASONS: dict[str, str | Promise] = {
+    "ping": gettext_lazy("a ping, the webhook works"),
+    "event_not_relevant": gettext_lazy("it names no image that was published"),
+    "repo_not_selected": gettext_lazy("its repository is not selected"),
+    "disabled": gettext_lazy("the receiver is off"),
+    "duplicate_delivery": gettext_lazy("it came before"),
+    "invalid_json": gettext_lazy("it is not JSON"),
+    "invalid_payload": gettext_lazy("it does not name its image"),
+}
+FALLBACKS: dict[str, str | Promise] = {
+    "no_managed_service_match": gettext_lazy(
+        "No known service ran this image, so Dockrev looked for new services."
+    ),
+    "owner_only_payload": gettext_lazy(
+        "It named an owner and no repository, so Dockrev looked for new services."
+    ),
+}
+
+
+@register.filter
+def delivery_title(delivery: Delivery) -> str:
+    """What it is about: the first image, else the repository, else the event."""
+    if delivery.images:
+        first, more = str(delivery.images[0]), len(delivery.images) - 1
+        first = first.partition("@")[0] or first
+        if not more:
+            return first
+        return _("%(image)s and %(number)d more") % {"image": first, "number": more}
+    return delivery.repository or delivery.event or delivery.pk
+
+
+@register.filter
+def delivery_outcome(delivery: Delivery) -> str:
+    decision = delivery.get_decision_display()
+    if delivery.reason:
+        return f"{decision}: {REASONS.get(delivery.reason, delivery.reason)}"
+    matched = len(delivery.matched_service_ids)
+    if not matched:
+        return _("%(decision)s: no service runs it") % {"decision": decision}
+    words = ngettext("%(number)d service", "%(number)d services", matched) % {"number": matched}
+    return f"{decision}: {words}"
+
+
+@register.filter
+def delivery_fallback(delivery: Delivery) -> str:
+    return str(FALLBACKS.get(delivery.fallback_reason, delivery.fallback_reason))

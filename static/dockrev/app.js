@@ -1,0 +1,88 @@
+"use strict";
+
+// `/` puts the cursor into the search field of the page.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.closest("input, textarea, select, [contenteditable]")) return;
+  const field = document.querySelector("[data-focus-key='/']");
+  if (!field) return;
+  event.preventDefault();
+  field.focus();
+  field.select();
+});
+
+// Copying. The clipboard API needs https; on plain http a selection does the same.
+async function copy(text) {
+  if (navigator.clipboard && window.isSecureContext) {
+    await navigator.clipboard.writeText(text);
+    return;
+  }
+  const field = document.createElement("textarea");
+  field.value = text;
+  field.className = "said";
+  field.setAttribute("readonly", "");
+  document.body.append(field);
+  field.select();
+  document.execCommand("copy");
+  field.remove();
+}
+
+function textOfLog(log) {
+  return Array.from(log.querySelectorAll("li:not(.log-more)"), (line) =>
+    line.innerText.replace(/\s*\n\s*/g, " ").trim()
+  ).join("\n");
+}
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy], [data-copy-from]");
+  if (!button) return;
+  const source = button.dataset.copyFrom && document.querySelector(button.dataset.copyFrom);
+  await copy(!source ? button.dataset.copy : source.matches("ol") ? textOfLog(source) : source.innerText);
+  const word = button.querySelector(".copy-word");
+  const before = word.dataset.before ?? word.textContent;
+  word.dataset.before = before;
+  word.textContent = button.dataset.copied;
+  button.focus();
+  setTimeout(() => (word.textContent = before), 2000);
+});
+
+// A log follows its end, unless the reader scrolled up.
+const follows = new WeakMap();
+
+function atEnd(log) {
+  return log.scrollHeight - log.scrollTop - log.clientHeight < 24;
+}
+
+function followLogs() {
+  for (const log of document.querySelectorAll("[data-follow]")) {
+    if (follows.get(log) ?? true) log.scrollTop = log.scrollHeight;
+  }
+}
+
+document.addEventListener(
+  "scroll",
+  ({ target }) => {
+    if (target.matches?.("[data-follow]")) follows.set(target, atEnd(target));
+  },
+  true
+);
+document.addEventListener("htmx:afterSwap", followLogs);
+followLogs();
+
+// A page that nobody sees does not ask; it asks as soon as it is seen again.
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (document.hidden && event.detail.requestConfig.verb === "get") event.preventDefault();
+});
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) htmx.trigger(document.body, "changed");
+});
+
+// When the server does not answer, what is shown may be old, and the page says so.
+function offline(is) {
+  document.getElementById("offline").hidden = !is;
+}
+document.addEventListener("htmx:sendError", () => offline(true));
+document.addEventListener("htmx:afterRequest", (event) => {
+  const status = event.detail.xhr.status;
+  if (status) offline(status >= 500);
+});
