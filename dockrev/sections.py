@@ -12,13 +12,13 @@ from django.utils.functional import Promise
 
 @dataclass(frozen=True)
 class Section:
-    """`load` gives the template its `state`, in a fixed number of queries; low places come first."""
+    """`load` gives the template its `state`, in a fixed number of queries."""
 
     slug: str
     title: str | Promise
     template: str
     load: Callable[[HttpRequest], dict[str, Any]]
-    place: int
+    place: int  # low ones come first
 
 
 SECTIONS: dict[str, Section] = {}

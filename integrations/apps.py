@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
 from checks.signals import job_finished
+from dockrev import sections
 
 
 class IntegrationsConfig(AppConfig):
@@ -13,6 +15,10 @@ class IntegrationsConfig(AppConfig):
     verbose_name = _("Integrations")
 
     def ready(self) -> None:
+        from integrations.first_rows import make_first_rows  # noqa: PLC0415 - models load after apps
         from integrations.ingest import match_again  # noqa: PLC0415 - models load after apps
+        from integrations.pages import SECTION  # noqa: PLC0415
 
+        post_migrate.connect(make_first_rows, sender=self)
         job_finished.connect(match_again, dispatch_uid="integrations.match_again")
+        sections.register(SECTION)
