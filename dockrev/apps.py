@@ -4,6 +4,7 @@ from django.apps import AppConfig
 from django.urls import register_converter
 from django.utils.translation import gettext_lazy as _
 
+from dockrev import addresses
 from dockrev.api.converters import Id
 
 
@@ -12,7 +13,9 @@ class DockrevConfig(AppConfig):
     verbose_name = _("Dockrev")
 
     def ready(self) -> None:
-        from dockrev import probes  # noqa: PLC0415 - models load after apps
+        from dockrev import probes, system_checks  # noqa: PLC0415 - models load after apps
 
+        addresses.enforce()
         register_converter(Id, "id")
+        system_checks.register_all()
         probes.HEALTH["worker"] = probes.worker_health
