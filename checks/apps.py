@@ -18,5 +18,6 @@ class ChecksConfig(AppConfig):
         from dockrev import schedules  # noqa: PLC0415 - the same
 
         ticks.register(queue)
+        ticks.preload("checks.tasks", "checks.discovery.look")
         kinds.register(discovery.KIND)
         schedules.register("discovery", "* * * * *", discovery.enqueue_scheduled)

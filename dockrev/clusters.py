@@ -21,13 +21,12 @@ import uuid
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from django.conf import settings
 from django.db import connections
 from django_q.cluster import Sentinel
 from django_q.conf import Conf
 
 from dockrev import parenthood
-from dockrev.dispatch import Cluster
+from dockrev.dispatch import Cluster, cluster_settings
 
 logger = logging.getLogger(__name__)
 
@@ -132,20 +131,11 @@ class ClusterProcess:
         os.close(self._stop)
 
 
-def workers(name: Cluster) -> int:
-    return int(_configuration(name)["workers"])
-
-
-def _configuration(name: Cluster) -> dict[str, Any]:
-    base: dict[str, Any] = settings.Q_CLUSTER
-    return {**base, **base["ALT_CLUSTERS"].get(name, {})}
-
-
 def _run(name: Cluster, stop: int) -> None:
     """The child. It is forked, not executed, to share the memory of what is loaded."""
     os.setsid()
     parenthood.show_as(f"dockrev {name}")
-    configuration = _configuration(name)
+    configuration = cluster_settings(name)
     Conf.CLUSTER_NAME = name
     for option in ("workers", "queue_limit", "timeout", "retry"):
         setattr(Conf, option.upper(), configuration[option])

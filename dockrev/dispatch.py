@@ -8,8 +8,9 @@ with the row that it is about.
 from __future__ import annotations
 
 from functools import cache
-from typing import Literal
+from typing import Any, Literal
 
+from django.conf import settings
 from django.utils import timezone
 from django_q.brokers.orm import ORM
 from django_q.models import OrmQ
@@ -19,6 +20,13 @@ from dockrev.prepared import Insert
 
 Cluster = Literal["quick", "long"]
 CLUSTERS: tuple[Cluster, ...] = ("quick", "long")
+
+
+def cluster_settings(name: Cluster) -> dict[str, Any]:
+    """Q_CLUSTER as this cluster sees it."""
+    base: dict[str, Any] = settings.Q_CLUSTER
+    return {**base, **base["ALT_CLUSTERS"].get(name, {})}
+
 
 _insert = Insert(OrmQ, without=["id"])
 

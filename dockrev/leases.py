@@ -9,12 +9,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any, Self, TypeVar
 
+from django.conf import settings
 from django.db import models
 from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 
-LEASE = timedelta(minutes=2)
-RENEW_EVERY = timedelta(seconds=30)
+LEASE: timedelta = settings.LEASE
+RENEW_EVERY: timedelta = settings.LEASE_RENEW_EVERY
 
 
 Row = TypeVar("Row", bound="Leased", covariant=True)

@@ -10,6 +10,7 @@ from django.db import DatabaseError, OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 
+from dockrev import sqlite
 from dockrev.environment import CannotStart
 from dockrev.fields import UnreadableSecret, decrypt, encrypt
 from dockrev.models import Setting
@@ -61,17 +62,11 @@ def _refuse_silence() -> None:
 
 
 def _refuse_other_journal() -> None:
-    if connection.vendor == "sqlite" and (mode := journal_mode()) != "wal":
+    if connection.vendor == "sqlite" and (mode := sqlite.journal_mode()) != "wal":
         raise CannotStart(
             f"SQLite keeps {_where()} in journal mode {mode}, where it needs wal. Put the data "
             "directory (DOCKREV_DATA_DIR) on a local disk: network shares cannot do it."
         )
-
-
-def journal_mode() -> str:
-    with connection.cursor() as cursor:
-        cursor.execute("PRAGMA journal_mode")
-        return str(cursor.fetchone()[0])
 
 
 def _refuse_newer() -> None:

@@ -32,8 +32,14 @@ class Share(Protocol):
 
 
 SHARES: list[Share] = []
+PRELOAD: list[str] = []
 
 
 def register(share: Share) -> None:
     if share not in SHARES:
         SHARES.append(share)
+
+
+def preload(*modules: str) -> None:
+    """Have modules that jobs need imported before the workers are forked, which then share them."""
+    PRELOAD.extend(module for module in modules if module not in PRELOAD)

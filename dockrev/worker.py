@@ -11,16 +11,17 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
+from importlib import import_module
 from types import FrameType
 
 from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from dockrev import clusters, parenthood, probes, schedules
+from dockrev import parenthood, probes, schedules
 from dockrev.clusters import ClusterProcess
-from dockrev.dispatch import CLUSTERS, Cluster
-from dockrev.ticks import SHARES
+from dockrev.dispatch import CLUSTERS, Cluster, cluster_settings
+from dockrev.ticks import PRELOAD, SHARES
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +34,12 @@ LATE_LOOKS = 3  # in a row: the first look after a machine slept finds everythin
 IDLE_SECONDS = 600.0
 MOST_RESTARTS, RESTARTS_WITHIN = 5, 60.0
 TROUBLE_PAUSE = 2.0
+
+
+def load() -> None:
+    """Import what jobs need before the forks, which then share its memory."""
+    for module in PRELOAD:
+        import_module(module)
 
 
 class Every:
@@ -80,7 +87,7 @@ class Watched:
         late = OrmQ.objects.filter(key=self.name, lock__lte=since).exists() or any(
             share.is_late(self.name, since) for share in SHARES
         )
-        late = late and self.busy(now) < clusters.workers(self.name)
+        late = late and self.busy(now) < cluster_settings(self.name)["workers"]
         self.late_looks = self.late_looks + 1 if late else 0
         return self.late_looks >= LATE_LOOKS
 
@@ -105,6 +112,7 @@ class Worker:
         parenthood.children_end_with_me()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
+        load()
         gc.collect()
         gc.freeze()  # pages that the collector never touches stay shared with the children
         try:

@@ -11,10 +11,9 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from dockrev import first_admin, listening, process, server, startup, static_files
+from dockrev import first_admin, listening, process, server, startup, static_files, worker
 from dockrev.environment import CannotStart
 from dockrev.supervisor import Child, Supervisor
-from dockrev.worker import Worker
 
 _POLL_SECONDS = 0.5
 
@@ -40,6 +39,7 @@ class Command(BaseCommand):
                 self._apart(self._prepare)
             self._say(_("Dockrev is at %(url)s (Ctrl-C ends it).") % {"url": listening.url()})
         server.load()
+        worker.load()
         children = [Child("server", server.serve), Child("worker", work)]
         sys.exit(Supervisor([c for c in children if only in (None, c.name)]).run())
 
@@ -82,7 +82,7 @@ class Command(BaseCommand):
 
 def work() -> int:
     process.become("worker")
-    return Worker().run()
+    return worker.Worker().run()
 
 
 def _or_one_line(prepare: Callable[[], None]) -> None:

@@ -1,0 +1,92 @@
+"""System checks: settings that would let it start and then fail later.
+
+dockrev.E001  the queue's messages would not commit together with the rows that they are about
+dockrev.E002  a cluster would hand out a message again while its first worker still has it
+dockrev.E003  a lease would run out, or not be renewed in time
+dockrev.E004  SQLite does not use its write-ahead log
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import ceil
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, register
+
+from dockrev import probes, sqlite
+from dockrev.dispatch import CLUSTERS, cluster_settings
+
+Apps = Sequence[AppConfig] | None
+
+
+def queue_is_transactional(app_configs: Apps, **_: Any) -> list[CheckMessage]:
+    if settings.Q_CLUSTER.get("orm") == "default":
+        return []
+    return [
+        Error(
+            "Queue messages do not commit together with the rows that they are about.",
+            hint='Set Q_CLUSTER["orm"] to "default".',
+            id="dockrev.E001",
+        )
+    ]
+
+
+def messages_outlive_their_work(app_configs: Apps, **_: Any) -> list[CheckMessage]:
+    return [
+        Error(
+            f"The cluster {name} would hand out a message again while it is being worked on.",
+            hint=f"Set its retry above {least} seconds, or its timeout lower.",
+            id="dockrev.E002",
+        )
+        for name in CLUSTERS
+        if (least := _least_retry(cluster_settings(name))) >= cluster_settings(name)["retry"]
+    ]
+
+
+def leases_are_renewed_in_time(app_configs: Apps, **_: Any) -> list[CheckMessage]:
+    if settings.LEASE >= 2 * settings.LEASE_RENEW_EVERY:
+        return []
+    return [
+        Error(
+            "A lease would run out before it is renewed.",
+            hint="Set LEASE to twice LEASE_RENEW_EVERY at least.",
+            id="dockrev.E003",
+        )
+    ]
+
+
+def sqlite_keeps_a_log(app_configs: Apps, **given: Any) -> list[CheckMessage]:
+    """Only asked for with `check --database default`: it opens the database."""
+    engine: str = settings.DATABASES["default"]["ENGINE"]
+    if "default" not in (given.get("databases") or []) or not engine.endswith("sqlite3"):
+        return []
+    if (mode := sqlite.journal_mode()) == "wal":
+        return []
+    return [
+        Error(
+            f"SQLite is in journal mode {mode}; writers would block readers.",
+            hint="Put the data directory on a local disk.",
+            id="dockrev.E004",
+        )
+    ]
+
+
+def apps_are_ready_to_deploy(app_configs: Apps, **_: Any) -> Iterable[CheckMessage]:
+    return [message for probe in probes.DEPLOY.values() for message in probe()]
+
+
+def register_all() -> None:
+    register(queue_is_transactional, "work")
+    register(messages_outlive_their_work, "work")
+    register(leases_are_renewed_in_time, "work")
+    register(sqlite_keeps_a_log, Tags.database)
+    register(apps_are_ready_to_deploy, "work", deploy=True)
+
+
+def _least_retry(cluster: dict[str, Any]) -> int:
+    """Seconds that pass at worst between the push of a message and the end of its work."""
+    rounds = 1 + ceil((cluster["queue_limit"] + 1) / cluster["workers"])
+    return int(cluster["timeout"] * rounds)
