@@ -6,6 +6,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django import forms
 from django.conf import settings
 from django.core.exceptions import FieldError
 from django.db import models
@@ -43,6 +44,17 @@ def decrypt(token: str) -> str:
         raise UnreadableSecret("This secret cannot be read with the present key.") from None
 
 
+class SecretInput(forms.CharField):
+    """Takes a secret and never shows one. Empty, or the mask, means: as it was."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        widget = forms.PasswordInput(attrs={"autocomplete": "new-password"})
+        super().__init__(**{**kwargs, "widget": widget, "required": False, "strip": False})
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return bool(data) and data != MASK
+
+
 class SecretField(TextFieldBase):
     """Text encrypted at rest. An empty value stays empty; nothing but `isnull` can look it up."""
 
@@ -57,6 +69,9 @@ class SecretField(TextFieldBase):
         if lookup_name == "isnull":
             return super().get_lookup(lookup_name)
         raise FieldError(f"A secret cannot be looked up by {lookup_name}.")
+
+    def formfield(self, **kwargs: Any) -> Any:
+        return super().formfield(**{**kwargs, "form_class": SecretInput})
 
     def save_form_data(self, instance: models.Model, data: Any) -> None:
         """Keep what is stored when the form came back empty or with the mask."""

@@ -217,6 +217,10 @@ SPECTACULAR_SETTINGS = {
         "StackStatus": "checks.models.Stack.Status",
         "JobStatus": "checks.models.Job.Status",
         "CandidateStep": "checks.models.Candidate.Step",
+        "CandidateKind": ["digest", "version"],
+        "TargetKind": ["repo", "owner"],
+        "ReceiverKind": "integrations.receivers.choices",
+        "ChannelKind": "notifications.channels.choices",
     },
 }
 

@@ -2,6 +2,23 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from integrations.api import deliveries, github_packages, receivers
+
+urlpatterns = [
+    path("receivers", receivers.Receivers.as_view()),
+    path("receivers/<slug:receiver>", receivers.ReceiverDetail.as_view()),
+    path("receivers/<slug:receiver>/rotate", receivers.ReceiverRotation.as_view()),
+    path("deliveries", deliveries.Deliveries.as_view()),
+    path("deliveries/<id:delivery_id>", deliveries.DeliveryDetail.as_view()),
+    path("deliveries/<id:delivery_id>/replay", deliveries.DeliveryReplay.as_view()),
+    path("github-packages/settings", github_packages.PackagesSettings.as_view()),
+    path("github-packages/settings/rotate-secret", github_packages.PackagesRotation.as_view()),
+    path("github-packages/targets/add", github_packages.TargetsAdd.as_view()),
+    path("github-packages/targets/remove", github_packages.TargetsRemove.as_view()),
+    path("github-packages/repos", github_packages.Repositories.as_view()),
+    path("github-packages/repos/selected", github_packages.RepositorySelected.as_view()),
+    path("github-packages/repos/bulk-selected", github_packages.RepositoriesSelected.as_view()),
+    path("github-packages/repos/delete", github_packages.RepositoryDelete.as_view()),
+]

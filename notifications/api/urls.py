@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from notifications.api import channels
+
+urlpatterns = [
+    path("notifications/channels", channels.Channels.as_view()),
+    path("notifications/channels/<id:channel_id>", channels.ChannelDetail.as_view()),
+    path("notifications/channels/<id:channel_id>/test", channels.ChannelTest.as_view()),
+]

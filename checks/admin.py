@@ -1,0 +1,112 @@
+"""What runs here, what is newer, and work, in the admin."""
+
+from __future__ import annotations
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from checks import asking
+from checks.kinds import KINDS
+from checks.models import Candidate, Hold, Host, IgnoreRule, Job, JobLog, Registry, Service, Stack
+from dockrev.row_admin import RecordAdmin, RowAdmin
+
+
+@admin.register(Host)
+class HostAdmin(RowAdmin):
+    list_display = ("name", "docker_host", "platform", "seen_at", "error")
+    readonly_fields = ("platform", "seen_at", "error")
+
+
+@admin.register(Stack)
+class StackAdmin(RowAdmin):
+    list_display = ("name", "host", "status", "source", "seen_at", "archived_at")
+    list_filter = ("status", "source", "host")
+    list_select_related = ("host",)
+    search_fields = ("name",)
+    fields = (
+        "host", "name", "status", "error", "source", "config_files", "environment_files",
+        "working_dir", "seen_at", "archived_at", "created_at",
+    )  # fmt: skip
+    # What discovery writes would be overwritten at its next look.
+    readonly_fields = tuple(name for name in fields if name != "archived_at")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+
+@admin.register(Service)
+class ServiceAdmin(RowAdmin):
+    list_display = ("name", "stack", "image_ref", "status", "state", "checked_at")
+    list_filter = ("status", "state", "registry")
+    list_select_related = ("stack",)
+    search_fields = ("name", "stack__name", "image_ref")
+    fields = (
+        "stack", "name", "image_ref", "registry", "repository", "tag", "pinned_digest",
+        "platform", "state", "replicas", "running_digests", "running_image_id", "status", "error",
+        "checked_at", "missing_since", "archived_at", "created_at",
+    )  # fmt: skip
+    readonly_fields = tuple(name for name in fields if name != "archived_at")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+
+@admin.register(Registry)
+class RegistryAdmin(RowAdmin):
+    list_display = ("host", "insecure", "username", "mirror_of", "cooldown_until", "last_error")
+    readonly_fields = ("cooldown_until", "last_error", "last_ok_at")
+    search_fields = ("host",)
+
+
+@admin.register(Candidate)
+class CandidateAdmin(RecordAdmin):
+    list_display = ("service", "step", "tag", "digest", "arch", "opened_at", "closed_as")
+    list_filter = ("step", "arch", "closed_as")
+    list_select_related = ("service",)
+    search_fields = ("service__name", "tag", "digest")
+
+
+@admin.register(IgnoreRule)
+class IgnoreRuleAdmin(RowAdmin):
+    list_display = ("kind", "value", "scope", "stack", "service", "expires_at", "enabled")
+    list_filter = ("scope", "kind", "enabled")
+    list_select_related = ("stack", "service")
+    autocomplete_fields = ("stack", "service")
+
+
+@admin.register(Job)
+class JobAdmin(RecordAdmin):
+    list_display = ("id", "kind", "subject", "status", "reason", "created_by", "created_at")
+    list_filter = ("status", "kind", "reason")
+    search_fields = ("id", "subject", "created_by")
+    actions = ("run_again",)
+
+    @admin.action(description=_("Run again"))
+    def run_again(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
+        """Queue the same work once more; an update is not simply repeated."""
+        repeatable = [name for name, kind in KINDS.items() if kind.repeatable]
+        username = request.user.get_username()
+        count = 0
+        for job in queryset.filter(kind__in=repeatable):
+            asking.again(job, username)
+            count += 1
+        words = ngettext("%(count)d job queued.", "%(count)d jobs queued.", count)
+        level = messages.SUCCESS if count else messages.WARNING
+        self.message_user(request, words % {"count": count}, level)
+
+
+@admin.register(JobLog)
+class JobLogAdmin(RecordAdmin):
+    list_display = ("at", "job", "level", "message")
+    list_filter = ("level",)
+    list_select_related = ("job",)
+    search_fields = ("job__id",)
+
+
+@admin.register(Hold)
+class HoldAdmin(RecordAdmin):
+    list_display = ("resource", "job")
+    list_select_related = ("job",)

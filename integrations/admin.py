@@ -1,0 +1,89 @@
+"""Receivers, deliveries, accounts and what they track, in the admin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from dockrev.row_admin import RecordAdmin, RowAdmin
+from integrations import ingest
+from integrations.forms import HookAccountForm, HookTargetForm, ReceiverForm
+from integrations.models import Delivery, HookAccount, HookTarget, Receiver
+from integrations.payloads import readable
+
+
+@admin.register(Receiver)
+class ReceiverAdmin(RowAdmin):
+    form = ReceiverForm
+    list_display = ("name", "kind", "enabled", "secret_created_at", "last_accepted_at")
+    list_filter = ("kind", "enabled")
+    fields = (
+        "kind", "name", "enabled", "secret", "secret_created_at", "registry_host", "options",
+        "last_accepted_at", "last_rejected_at", "rejected_count", "disabled_count",
+    )  # fmt: skip
+    readonly_fields = (
+        "secret_created_at",
+        "last_accepted_at",
+        "last_rejected_at",
+        "rejected_count",
+        "disabled_count",
+    )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return (*self.readonly_fields, "kind") if obj else self.readonly_fields
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(RecordAdmin):
+    list_display = ("id", "receiver", "event", "repository", "decision", "reason", "received_at")
+    list_filter = ("decision", "reason", "receiver")
+    list_select_related = ("receiver",)
+    search_fields = ("id", "sender_id", "repository")
+    exclude = ("payload",)
+    readonly_fields = ("payload_text",)
+    actions = ("replay",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
+        rows: QuerySet[Delivery] = super().get_queryset(request)
+        return rows.defer("payload", "receiver__secret", "receiver__previous_secret")
+
+    @admin.display(description=_("payload"))
+    def payload_text(self, delivery: Delivery) -> str:
+        return readable(delivery.payload).text
+
+    @admin.action(description=_("Replay"))
+    def replay(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
+        count = 0
+        for delivery in queryset.select_related("receiver"):
+            ingest.replay(delivery)
+            count += 1
+        words = ngettext("%(count)d delivery replayed.", "%(count)d deliveries replayed.", count)
+        self.message_user(request, words % {"count": count}, messages.SUCCESS)
+
+
+@admin.register(HookAccount)
+class HookAccountAdmin(RowAdmin):
+    form = HookAccountForm
+    list_display = ("name", "provider", "receiver", "callback_url")
+    list_select_related = ("receiver",)
+    fields = ("provider", "receiver", "name", "api_url", "callback_url", "credential")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return ("provider", "receiver") if obj else ()
+
+
+@admin.register(HookTarget)
+class HookTargetAdmin(RowAdmin):
+    """Repositories that deliveries may come from, each `owner/name`."""
+
+    form = HookTargetForm
+    list_display = ("full_name", "account", "selected", "hook_state", "verified_at")
+    list_filter = ("selected", "hook_state", "account")
+    list_select_related = ("account",)
+    search_fields = ("full_name",)
+    fields = ("account", "full_name", "selected")

@@ -1,0 +1,168 @@
+"""What receivers, deliveries and tracked repositories look like from outside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.request import Request
+
+from dockrev import preferences
+from dockrev.api.answers import Page
+from dockrev.api.fields import Moment, NoneIfEmpty
+from dockrev.fields import MASK
+from integrations.models import Delivery, HookTarget, Receiver
+from integrations.payloads import readable
+from integrations.receivers import RECEIVERS
+
+
+class ReceiverFacts(serializers.Serializer[Receiver]):
+    """Needs the context's `base`: see `base_url`."""
+
+    id = serializers.CharField()
+    kind = serializers.CharField()
+    name = serializers.CharField()
+    label = serializers.SerializerMethodField()  # type: ignore[assignment]  # DRF takes it away
+    enabled = serializers.BooleanField()
+    url = serializers.SerializerMethodField()
+    proof = serializers.SerializerMethodField()
+    secretMasked = serializers.SerializerMethodField()
+    secretCreatedAt = Moment(source="secret_created_at", allow_null=True)
+    registryHost = serializers.SerializerMethodField()
+    options = serializers.DictField()
+    lastAcceptedAt = Moment(source="last_accepted_at", allow_null=True)
+    lastRejectedAt = Moment(source="last_rejected_at", allow_null=True)
+    rejectedCount = serializers.IntegerField(source="rejected_count")
+
+    def get_label(self, receiver: Receiver) -> str:
+        return RECEIVERS[receiver.kind].label
+
+    def get_url(self, receiver: Receiver) -> str:
+        return url_of(receiver, self.context["base"])
+
+    def get_proof(self, receiver: Receiver) -> str:
+        return RECEIVERS[receiver.kind].proof
+
+    def get_secretMasked(self, receiver: Receiver) -> str | None:
+        return MASK if receiver.secret else None
+
+    def get_registryHost(self, receiver: Receiver) -> str | None:
+        return receiver.registry_host or RECEIVERS[receiver.kind].registry_host or None
+
+
+class ReceiverList(Page):
+    receivers = ReceiverFacts(many=True)
+
+
+class NewSecret(serializers.Serializer[Any]):
+    url = serializers.CharField()
+    secret = serializers.CharField()
+    previousValidUntil = Moment(allow_null=True)
+
+
+class ReceiverMade(ReceiverFacts):
+    secret = serializers.CharField(help_text="Shown this once.")
+
+
+class DeliveryFacts(serializers.Serializer[Delivery]):
+    id = serializers.CharField()
+    receiver = serializers.CharField(source="receiver.kind")
+    receiverId = serializers.CharField(source="receiver_id")
+    senderId = NoneIfEmpty(source="sender_id")
+    event = NoneIfEmpty()
+    action = NoneIfEmpty()
+    repository = NoneIfEmpty()
+    decision = serializers.ChoiceField(Delivery.Decision.choices)
+    reason = NoneIfEmpty()
+    attempts = serializers.IntegerField()
+    images = serializers.ListField(child=serializers.CharField())
+    matchedServiceIds = serializers.ListField(
+        child=serializers.CharField(), source="matched_service_ids"
+    )
+    jobIds = serializers.ListField(child=serializers.CharField(), source="job_ids")
+    reusedJobIds = serializers.ListField(child=serializers.CharField(), source="reused_job_ids")
+    fallbackUsed = serializers.SerializerMethodField()
+    fallbackReason = NoneIfEmpty(source="fallback_reason")
+    receivedAt = Moment(source="received_at")
+    lastReceivedAt = Moment(source="last_received_at")
+
+    def get_fallbackUsed(self, delivery: Delivery) -> bool:
+        return bool(delivery.fallback_reason)
+
+
+class DeliveryWhole(DeliveryFacts):
+    headers = serializers.DictField(child=serializers.CharField())
+    payload = serializers.SerializerMethodField()
+    payloadSize = serializers.SerializerMethodField(help_text="Bytes.")
+    payloadCut = serializers.SerializerMethodField(help_text="`payload` is not all of it.")
+
+    def get_payload(self, delivery: Delivery) -> str:
+        return readable(delivery.payload).text
+
+    def get_payloadSize(self, delivery: Delivery) -> int:
+        return len(delivery.payload)
+
+    def get_payloadCut(self, delivery: Delivery) -> bool:
+        return readable(delivery.payload).cut
+
+
+class DeliveryList(Page):
+    deliveries = DeliveryFacts(many=True)
+
+
+class DeliveryAnswer(serializers.Serializer[Any]):
+    ok = serializers.BooleanField()
+    deliveryId = serializers.CharField(allow_null=True)
+    decision = serializers.ChoiceField(Delivery.Decision.choices)
+    reason = serializers.CharField(allow_null=True)
+    attempt = serializers.IntegerField()
+    images = serializers.ListField(child=serializers.CharField())
+    matchedServiceIds = serializers.ListField(child=serializers.CharField())
+    jobIds = serializers.ListField(child=serializers.CharField())
+    reusedJobIds = serializers.ListField(child=serializers.CharField())
+    fallbackUsed = serializers.BooleanField()
+    fallbackReason = serializers.CharField(allow_null=True)
+
+
+class RepositoryFacts(serializers.Serializer[HookTarget]):
+    fullName = serializers.CharField(source="full_name")
+    selected = serializers.BooleanField()
+    hookId = serializers.SerializerMethodField()
+    hookState = serializers.ChoiceField(HookTarget.HookState.choices, source="hook_state")
+    lastOp = serializers.SerializerMethodField()
+    lastSyncAt = serializers.SerializerMethodField()
+    lastAuditAt = serializers.SerializerMethodField()
+    verifiedAt = Moment(source="verified_at", allow_null=True)
+    lastError = NoneIfEmpty(source="last_error")
+
+    def get_hookId(self, target: HookTarget) -> int | None:
+        return int(target.hook_id) if target.hook_id.isdecimal() else None
+
+    @extend_schema_field(serializers.CharField(allow_null=True))
+    def get_lastOp(self, target: HookTarget) -> None:
+        """What the last sync did to its hook; null before the first."""
+
+    @extend_schema_field(serializers.DateTimeField(allow_null=True))
+    def get_lastSyncAt(self, target: HookTarget) -> None:
+        """When its hook was last synced; null before that."""
+
+    @extend_schema_field(serializers.DateTimeField(allow_null=True))
+    def get_lastAuditAt(self, target: HookTarget) -> None:
+        """When its hook was last audited; null before that."""
+
+
+class RepositoryList(Page):
+    filteredTotal = serializers.IntegerField()
+    selectedTotal = serializers.IntegerField()
+    repos = RepositoryFacts(many=True)
+
+
+def base_url(request: Request) -> str:
+    """The public base URL, else where this request came to; without a slash at the end."""
+    public = preferences.get("public_base_url")
+    return (public or f"{request.scheme}://{request.get_host()}").rstrip("/")
+
+
+def url_of(receiver: Receiver, base: str) -> str:
+    return f"{base}/api/webhooks/{receiver.kind}"

@@ -1,0 +1,37 @@
+"""Addresses that people give us for a provider: absolute, encrypted, and without extras."""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+
+MAX_URL = 500
+
+
+def check_endpoint(url: str) -> str:
+    """Return the URL without a trailing slash.
+
+    Raises ValidationError unless it is absolute https; http will do for loopback.
+    """
+    try:
+        parts = urlsplit(url)
+        host, _port = parts.hostname or "", parts.port
+    except ValueError:
+        host, parts = "", urlsplit("")
+    secure = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
+    plain = not (parts.username or parts.password or parts.query or parts.fragment)
+    if not (secure and host and plain and url.isprintable() and " " not in url):
+        raise ValidationError(_("This must be an absolute https URL (http only for loopback)."))
+    return url.rstrip("/")
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,107 @@
+"""One form per model, for API, pages and admin alike. An empty or masked secret keeps the old."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from checks.registry.reference import is_host_name, normal_host
+from dockrev.fields import MASK
+from dockrev.forms import RowForm
+from integrations import rotation
+from integrations.endpoints import check_endpoint
+from integrations.github.inputs import BadInput, read
+from integrations.models import HookAccount, HookTarget, Receiver
+
+MAX_PAT = 255
+
+
+class ReceiverForm(RowForm):
+    also = tuple(rotation.COLUMNS)
+
+    class Meta:
+        model = Receiver
+        fields = ("name", "enabled", "registry_host", "secret", "options")
+
+    def clean_registry_host(self) -> str:
+        host = self.cleaned_data["registry_host"].strip()
+        if host and not is_host_name(host):
+            raise forms.ValidationError(_("This is not the name of a registry's host."))
+        return normal_host(host) if host else ""
+
+    def clean_secret(self) -> str:
+        return clean_secret(self.cleaned_data["secret"])
+
+    def clean_options(self) -> dict[str, Any]:
+        options = self.cleaned_data["options"] or {}
+        if not isinstance(options, dict):
+            raise forms.ValidationError(_("This must be a JSON object."))
+        return options
+
+    def clean(self) -> None:
+        data = self.cleaned_data
+        given = data.get("secret") or self.instance.secret
+        if data.get("enabled") and "secret" not in self.errors and not given:
+            self.add_error("secret", _("A receiver needs a secret before it can be on."))
+
+    def write(self) -> None:
+        given = self.cleaned_data["secret"]
+        if given and given != MASK:
+            rotation.replace(self.instance, given, timezone.now())
+        super().write()
+
+
+class HookAccountForm(RowForm):
+    class Meta:
+        model = HookAccount
+        fields = ("name", "api_url", "callback_url", "credential")
+
+    def clean_api_url(self) -> str:
+        url = self.cleaned_data["api_url"]
+        return check_endpoint(url) if url else ""
+
+    def clean_callback_url(self) -> str:
+        url = self.cleaned_data["callback_url"]
+        return check_endpoint(url) if url else ""
+
+    def clean_credential(self) -> str:
+        pat: str = self.cleaned_data["credential"].strip()
+        if pat.endswith("...") or pat == MASK:
+            return ""  # how a stored one is shown
+        if len(pat) > MAX_PAT or not pat.isascii() or not pat.isprintable() or " " in pat:
+            raise forms.ValidationError(_("This is not a token."))
+        return pat
+
+
+class HookTargetForm(RowForm):
+    also = ("name_key", "owner_key")
+
+    class Meta:
+        model = HookTarget
+        fields = ("account", "full_name", "selected")
+        help_texts = {"full_name": gettext_lazy("owner/name, or the repository's address")}
+
+    def clean(self) -> None:
+        """Bring what was typed into one form; which forms there are depends on the account."""
+        account, text = self.cleaned_data.get("account"), self.cleaned_data.get("full_name", "")
+        try:
+            named = read(text, api_url=account.api_url if account else "")
+        except BadInput as error:
+            self.add_error("full_name", str(error))
+            return
+        if named.kind != "repo":
+            self.add_error("full_name", _("Name one repository: owner/name."))
+        self.cleaned_data["full_name"] = named.full_name
+
+
+def clean_secret(secret: str) -> str:
+    if secret and secret != MASK and not rotation.MIN_SECRET <= len(secret) <= rotation.MAX_SECRET:
+        raise forms.ValidationError(
+            _("A secret has %(least)d to %(most)d characters.")
+            % {"least": rotation.MIN_SECRET, "most": rotation.MAX_SECRET}
+        )
+    return secret

@@ -1,0 +1,102 @@
+"""GitHub Packages as one feature: the first receiver of its kind, and the account bound to it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from dockrev.errors import CredentialRejected
+from dockrev.fields import MASK
+from dockrev.forms import require_valid
+from integrations import rotation
+from integrations.forms import HookAccountForm, ReceiverForm
+from integrations.models import HookAccount, Receiver
+from integrations.receivers.github import GitHubPackages
+
+API_URL = "https://api.github.com"
+_PAT_KINDS = ("github_pat_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_")
+# What the API calls the fields of the two forms.
+_NAMES = {"credential": "pat", "secret": "webhookSecret"}
+
+
+class Packages(NamedTuple):
+    receiver: Receiver
+    account: HookAccount
+
+
+def load() -> Packages:
+    """The rows of the feature, which are there from the first start."""
+    receiver = Receiver.objects.filter(kind=GitHubPackages.kind).first()
+    if receiver is None:
+        raise LookupError("no receiver of GitHub Packages: migrate has not run")
+    account, _made = HookAccount.objects.get_or_create(
+        receiver=receiver, provider=HookAccount.Provider.GITHUB, defaults={"name": "GitHub"}
+    )
+    return Packages(receiver, account)
+
+
+@transaction.atomic
+def change(given: dict[str, Any]) -> Packages:
+    """Change what is given, all of it or nothing.
+
+    Raises InvalidArgument, or CredentialRejected where nothing could tell GitHub's secret.
+    """
+    receiver, account = load()
+    account_form = _account_form(account, given)
+    receiver_form = _receiver_form(receiver, given)
+    require_valid(account_form, **_NAMES)
+    pat = account.credential
+    if given.get("clearPat") and not account_form.cleaned_data["credential"]:
+        account.credential = pat = ""
+    if given.get("enabled") and not pat and not _has_secret(receiver, given):
+        raise CredentialRejected(
+            _("Give a personal access token, or the secret of a webhook made by hand."),
+            reason="pat_missing",
+        )
+    require_valid(receiver_form, **_NAMES)
+    account_form.write()
+    receiver_form.write()
+    return Packages(receiver, account)
+
+
+def pat_masked(pat: str) -> str | None:
+    """The kind of a token, and nothing of it."""
+    if not pat:
+        return None
+    return next((kind for kind in _PAT_KINDS if pat.startswith(kind)), "") + "..."
+
+
+def rotate_secret() -> tuple[Receiver, str]:
+    receiver = load().receiver
+    return receiver, rotation.rotate(receiver, timezone.now(), grace=rotation.GRACE_OF_HOOKS)
+
+
+def _account_form(account: HookAccount, given: dict[str, Any]) -> HookAccountForm:
+    data = {
+        "name": account.name,
+        "api_url": given.get("apiUrl", account.api_url) or "",
+        "callback_url": given.get("callbackUrl", account.callback_url) or "",
+        "credential": given.get("pat") or "",
+    }
+    return HookAccountForm(data, instance=account)
+
+
+def _receiver_form(receiver: Receiver, given: dict[str, Any]) -> ReceiverForm:
+    secret = given.get("webhookSecret") or ""
+    if given.get("enabled") and not _has_secret(receiver, given):
+        secret = rotation.fresh_secret()
+    data = {
+        "name": receiver.name,
+        "registry_host": receiver.registry_host,
+        "options": receiver.options,
+        "enabled": given.get("enabled", receiver.enabled),
+        "secret": secret,
+    }
+    return ReceiverForm(data, instance=receiver)
+
+
+def _has_secret(receiver: Receiver, given: dict[str, Any]) -> bool:
+    return bool(receiver.secret or given.get("webhookSecret") not in (None, "", MASK))

@@ -1,0 +1,81 @@
+"""The configuration of a channel: checked by its transport's form, shown without its secrets.
+
+What is shown may come back: a value equal to what is shown for it stays as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+
+from dockrev.fields import MASK
+from notifications.channels import TRANSPORTS
+
+
+def masked(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration as it may be shown: of a URL no more than where it leads."""
+    hidden = TRANSPORTS[kind].secret_fields
+    return {name: _masked(value, secret=name in hidden) for name, value in config.items()}
+
+
+def cleaned(kind: str, given: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Bring what was given over what is stored, and check the whole.
+
+    A field that is absent, masked or, for a secret, empty stays; null clears it. Raises
+    ValidationError with the message of each field.
+    """
+    transport = TRANSPORTS[kind]
+    whole = dict(stored)
+    for name in transport.form.base_fields:
+        if name in given:
+            secret = name in transport.secret_fields
+            whole[name] = _kept(given[name], stored.get(name), secret=secret)
+    for name in given:
+        if name not in transport.form.base_fields:
+            raise ValidationError({name: _("This channel has no such field.")})
+    form = transport.form(_typed(whole))
+    if not form.is_valid():
+        raise ValidationError({name: messages[0] for name, messages in form.errors.items()})
+    return {name: value for name, value in form.cleaned_data.items() if value not in (None, "")}
+
+
+def _masked(value: Any, *, secret: bool) -> Any:
+    if isinstance(value, dict):
+        return {name: MASK if secret else part for name, part in value.items()}
+    if secret:
+        return MASK if value else None
+    return _masked_url(value) if isinstance(value, str) and "://" in value else value
+
+
+def _masked_url(url: str) -> str:
+    """Chat services put their secret into the path, others into the query or before the host."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return MASK
+    bare = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    rest = parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc
+    return f"{bare}/{MASK}" if rest else url
+
+
+def _kept(given: Any, stored: Any, *, secret: bool) -> Any:
+    if secret and given == "":
+        return stored
+    if isinstance(given, dict) and isinstance(stored, dict):
+        return {name: stored.get(name) if part == MASK else part for name, part in given.items()}
+    shown = _masked(stored, secret=secret) if stored else None
+    return stored if given is not None and given == shown else given
+
+
+def _typed(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Django's forms make text of whatever they are given; a list is no URL."""
+    for name, value in config.items():
+        if value is not None and not isinstance(value, str | int | bool | dict):
+            raise ValidationError({name: _("This has the wrong type.")})
+        if isinstance(value, str) and MASK in value:
+            raise ValidationError({name: _("Enter this anew; only its mask was given.")})
+    return dict(config)
