@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -11,7 +12,16 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from dockrev import first_admin, listening, process, server, startup, static_files, worker
+from dockrev import (
+    first_admin,
+    listening,
+    parenthood,
+    process,
+    server,
+    startup,
+    static_files,
+    worker,
+)
 from dockrev.environment import CannotStart
 from dockrev.supervisor import Child, Supervisor
 
@@ -30,8 +40,15 @@ class Command(BaseCommand):
             choices=["server", "worker"],
             help=_("Run one of the two. The server prepares the database, the worker waits."),
         )
+        parser.add_argument(
+            "--end-with-parent",
+            action="store_true",
+            help=_("End when the process that started this one dies."),
+        )
 
     def handle(self, *args: Any, only: str | None = None, **options: Any) -> None:
+        if options["end_with_parent"]:
+            parenthood.end_with_parent(os.getppid(), signal.SIGTERM)
         if only == "worker":
             self._apart(self._await_database)
         else:
