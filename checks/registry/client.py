@@ -1,0 +1,119 @@
+"""What a registry has, by the OCI distribution protocol. Reads only."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from django.utils.translation import gettext as _
+
+from checks.decide import Child
+from checks.registry.access import Access
+from checks.registry.auth import Grants, refusal
+from checks.registry.errors import (
+    BadAnswer,
+    NotFound,
+    RateLimited,
+    RegistryError,
+    Unauthorized,
+    Unavailable,
+)
+from checks.registry.manifests import ACCEPT, Manifest, read_manifest
+from checks.registry.reference import Reference, is_digest
+from checks.registry.transport import Question, ask
+from dockrev import http
+
+__all__ = [
+    "Access",
+    "BadAnswer",
+    "NotFound",
+    "RateLimited",
+    "RegistryClient",
+    "RegistryError",
+    "Unauthorized",
+    "Unavailable",
+]
+
+MANIFEST_BYTES = 4 * 1024 * 1024
+# The bytes are what the digest is of: no packing on the way.
+HEADERS = {"Accept": ACCEPT, "Accept-Encoding": "identity"}
+_GRANTS = Grants()
+
+
+class RegistryClient:
+    """One registry. Keeps no state but what the process shares: threads may use one together.
+
+    Every method may raise RegistryError.
+    """
+
+    def __init__(self, access: Access, grants: Grants = _GRANTS) -> None:
+        self.access = access
+        self.grants = grants
+
+    def head(self, reference: Reference) -> str:
+        """Return the digest under a reference's tag, by a HEAD, which Docker Hub does not count.
+
+        A registry that does not name digests, or takes no HEAD, is sent a GET.
+        """
+        answer = self._manifest("HEAD", reference.repository, reference.target)
+        digest = answer.headers.get("Docker-Content-Digest", "").strip()
+        if answer.status == 200 and is_digest(digest):
+            return digest
+        return self.manifest(reference.repository, reference.target).digest
+
+    def children(self, reference: Reference, digest: str) -> tuple[Child, ...] | None:
+        """Return the platforms of an index; None if the digest is a single image's."""
+        return self.manifest(reference.repository, digest).children
+
+    def manifest(self, repository: str, target: str) -> Manifest:
+        """Return what is under a tag or digest, its bytes compared with the digest."""
+        answer = self._manifest("GET", repository, target)
+        if answer.status != 200 or answer.truncated:
+            raise self._bad(answer)
+        named = answer.headers.get("Docker-Content-Digest", "").strip()
+        expected = target if is_digest(target) else named if is_digest(named) else ""
+        return read_manifest(answer.body, expected, self.access.host)
+
+    def _manifest(self, method: str, repository: str, target: str) -> http.Response:
+        path = f"/v2/{quote(repository)}/manifests/{quote(target, safe=':')}"
+        answer = self._ask(method, repository, path)
+        if answer.status in {401, 403}:
+            raise refusal(self.access, repository)
+        if answer.status == 404:
+            separator = "@" if is_digest(target) else ":"
+            raise NotFound(
+                _("%(host)s does not have %(image)s; it may have been removed there.")
+                % {"host": self.access.host, "image": f"{repository}{separator}{target}"}
+            )
+        # Some registries know only GET.
+        if answer.status != 200 and not (method == "HEAD" and answer.status in {405, 501}):
+            raise self._bad(answer)
+        return answer
+
+    def _ask(self, method: str, repository: str, path: str) -> http.Response:
+        """Ask as whoever we are known to be, and once more as whom the registry wants us to be."""
+        answer = self._send(
+            method, path, authorization=self.grants.authorization(self.access, repository)
+        )
+        if answer.status != 401:
+            return answer
+        challenge = answer.headers.get("WWW-Authenticate", "")
+        authorization = self.grants.answer(self.access, repository, challenge)
+        return self._send(method, path, authorization=authorization)
+
+    def _send(self, method: str, path: str, *, authorization: str) -> http.Response:
+        return ask(
+            Question(
+                self.access,
+                self.access.base_url + path,
+                method,
+                headers=HEADERS,
+                authorization=authorization,
+                max_bytes=MANIFEST_BYTES,
+            )
+        )
+
+    def _bad(self, answer: http.Response) -> BadAnswer:
+        named = {"host": self.access.host, "status": answer.status}
+        if answer.truncated:
+            return BadAnswer(_("%(host)s sent a manifest of more than 4 MiB.") % named)
+        return BadAnswer(_("%(host)s did not answer as a registry does (%(status)d).") % named)

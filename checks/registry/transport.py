@@ -1,0 +1,123 @@
+"""One question to a registry, or to who speaks for it, over however many redirects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from checks.registry.access import Access
+from checks.registry.errors import BadAnswer, RateLimited, Unavailable
+from dockrev import addresses, http
+
+REDIRECTS = {301, 302, 303, 307, 308}
+MAX_REDIRECTS = 5
+DAY = 86_400.0
+
+
+@dataclass(frozen=True)
+class Question:
+    """What to ask of a registry, or in its name of whom it sent us to."""
+
+    access: Access
+    url: str
+    method: str = "GET"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    authorization: str = field(default="", repr=False)
+    max_bytes: int = 0
+
+
+def ask(question: Question) -> http.Response:
+    """Send it, following redirects; credentials go to the first origin alone.
+
+    Raises RateLimited, Unavailable and BadAnswer; any other status is returned.
+    """
+    start = urlsplit(question.url)
+    url = question.url
+    for _hop in range(MAX_REDIRECTS + 1):
+        here = urlsplit(url)
+        answer = _send(question, url, authorized=_origin(here) == _origin(start))
+        location = answer.headers.get("Location", "") if answer.status in REDIRECTS else ""
+        if not location:
+            _refuse_trouble(answer, here.netloc.rpartition("@")[2])
+            return answer
+        url = _next(url, location)
+    raise BadAnswer(_("%(host)s redirects without end.") % {"host": start.netloc})
+
+
+def host_of(url: str) -> str:
+    """The host of an absolute http or https URL; ValueError if it is none."""
+    parts = urlsplit(url)
+    parts.port  # noqa: B018 - reading it is what finds a bad one
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError(url)
+    return parts.hostname
+
+
+def _send(question: Question, url: str, *, authorized: bool) -> http.Response:
+    headers = dict(question.headers)
+    if authorized and question.authorization:
+        headers["Authorization"] = question.authorization
+    ours = host_of(question.access.base_url)
+    elsewhere = host_of(url) != ours
+    held = addresses.named_by(ours) if elsewhere else nullcontext()
+    try:
+        with held:
+            return http.request(
+                question.method,
+                url,
+                headers=headers,
+                timeout=question.access.timeout,
+                max_bytes=question.max_bytes,
+            )
+    except http.Unreachable as error:
+        raise Unavailable(str(error)) from None
+
+
+def _next(url: str, location: str) -> str:
+    """Where a redirect leads. Raises BadAnswer if one should not go there."""
+    here = urlsplit(url)
+    try:
+        target = urljoin(url, location)
+        host_of(target)
+    except ValueError:
+        text = _("%(host)s redirects to something that is no address.")
+        raise BadAnswer(text % {"host": here.hostname}) from None
+    if here.scheme == "https" and urlsplit(target).scheme == "http":
+        text = _("%(host)s redirects from https to plain http.")
+        raise BadAnswer(text % {"host": here.hostname})
+    return target
+
+
+def _origin(parts: SplitResult) -> tuple[str, str | None, int]:
+    return parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _refuse_trouble(answer: http.Response, host: str) -> None:
+    if answer.status == 429:
+        wait = _retry_after(answer.headers.get("Retry-After", ""))
+        text = _("%(host)s was asked too often and wants a rest.")
+        if wait is not None:
+            text = _("%(host)s was asked too often and wants a rest of %(seconds)d s.")
+        raise RateLimited(text % {"host": host, "seconds": wait or 0}, wait)
+    if answer.status == 408 or answer.status >= 500:
+        text = _("%(host)s cannot answer at the moment (%(status)d).")
+        raise Unavailable(text % {"host": host, "status": answer.status})
+
+
+def _retry_after(text: str) -> float | None:
+    """Seconds, written as such or as the time when they are over."""
+    if text.isascii() and text.isdigit():
+        return min(float(text[:9]), DAY)
+    try:
+        until = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    if until.tzinfo is None:
+        return None
+    return max(0.0, min((until - timezone.now()).total_seconds(), DAY))
