@@ -59,12 +59,11 @@ def _children(manifest: Any) -> tuple[Child, ...] | None:
         raise ValueError("no manifest of version 2")
     listed = manifest.get("manifests")
     is_image = "config" in manifest or "layers" in manifest
-    if is_image == isinstance(listed, list):
-        raise ValueError("neither an image nor an index, or both")
-    if is_image:
+    if isinstance(listed, list) and not is_image:
+        return tuple(filter(None, map(_child, listed))) or None
+    if is_image and listed is None:
         return None
-    children = tuple(filter(None, map(_child, listed)))
-    return children or None
+    raise ValueError("neither an image nor an index, or both")
 
 
 def _child(entry: Any) -> Child | None:

@@ -1,0 +1,44 @@
+"""Asks a registry each question once, however many services and threads have it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from threading import Lock
+from typing import Any
+
+from checks.decide import Child, Remote
+from checks.registry.reference import Reference
+
+
+class Once:
+    """A `Remote` that remembers answers, and refusals too, for as long as one run lasts."""
+
+    def __init__(self, remote: Remote) -> None:
+        self._remote = remote
+        self._lock = Lock()
+        self._answers: dict[tuple[str, ...], Future[Any]] = {}
+
+    def head(self, reference: Reference) -> str:
+        key = ("head", reference.repository, reference.target)
+        digest: str = self._once(key, lambda: self._remote.head(reference))
+        return digest
+
+    def children(self, reference: Reference, digest: str) -> tuple[Child, ...] | None:
+        key = ("children", reference.repository, digest)
+        children: tuple[Child, ...] | None = self._once(
+            key, lambda: self._remote.children(reference, digest)
+        )
+        return children
+
+    def _once(self, key: tuple[str, ...], ask: Callable[[], Any]) -> Any:
+        """Ask, or wait for the thread that is asking already."""
+        mine: Future[Any] = Future()
+        with self._lock:
+            asked = self._answers.setdefault(key, mine)
+        if asked is mine:
+            try:
+                mine.set_result(ask())
+            except BaseException as error:  # whatever it is, those who wait must hear of it
+                mine.set_exception(error)
+        return asked.result()
