@@ -104,13 +104,13 @@ def _what_is_missing(origin: Origin) -> str:
 
 
 def _located(label: str, folder: Path | None) -> tuple[Path, ...]:
-    """Return the label's paths: a list with commas, unless a file has a comma in its name."""
-    if not label:
-        return ()
-    if _is_there(whole := _locate(label, folder)):
-        return (whole,)
+    """Return the label's paths: a list with commas, unless one file has a comma in its name."""
     texts = (text.strip() for text in label.replace("\n", ",").split(","))
-    return tuple(dict.fromkeys(_locate(text, folder) for text in texts if text))
+    paths = tuple(dict.fromkeys(_locate(text, folder) for text in texts if text))
+    whole = (folder or Path()) / label
+    if len(paths) > 1 and not all(map(_is_there, paths)) and _is_there(whole):
+        return (whole,)
+    return paths
 
 
 def _locate(text: str, folder: Path | None) -> Path:
@@ -128,6 +128,6 @@ def _locate(text: str, folder: Path | None) -> Path:
 
 def _is_there(path: Path) -> bool:
     try:
-        return path.is_file() and os.access(path, os.R_OK)
+        return path.is_absolute() and path.is_file() and os.access(path, os.R_OK)
     except (OSError, ValueError):
         return False  # also where the label holds what no path can

@@ -49,12 +49,16 @@ class Engine:
     def remove(self) -> None:
         """Stop it and leave nothing behind: no container, bridge, mount or file."""
         if self.is_up():
-            for container in self.client.containers.list(all=True):
-                container.remove(force=True, v=True)
-            self.client.networks.prune()
+            self.clear()
         self.stop()
         self.client.close()
         shutil.rmtree(self.directory, ignore_errors=True)
+
+    def clear(self) -> None:
+        """Remove every container and network; images stay."""
+        for container in self.client.containers.list(all=True):
+            container.remove(force=True, v=True)
+        self.client.networks.prune()
 
     def is_up(self) -> bool:
         try:
