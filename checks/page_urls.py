@@ -6,22 +6,22 @@ from django.urls import path
 
 from checks import actions, views
 
-_service = "services/<str:stack_id>/<str:service_id>"
+_service = "services/<id:stack_id>/<id:service_id>"
 
 urlpatterns = [
     path("", views.show_overview, name="overview"),
     path("check", actions.check_all, name="check_all"),
     path("discover", actions.discover, name="discover"),
-    path("stacks/<str:stack_id>/check", actions.check_stack, name="check_stack"),
-    path("stacks/<str:stack_id>/archive", actions.archive_stack, name="archive_stack"),
-    path("stacks/<str:stack_id>/restore", actions.restore_stack, name="restore_stack"),
+    path("stacks/<id:stack_id>/check", actions.check_stack, name="check_stack"),
+    path("stacks/<id:stack_id>/archive", actions.archive_stack, name="archive_stack"),
+    path("stacks/<id:stack_id>/restore", actions.restore_stack, name="restore_stack"),
     path(_service, views.show_service, name="service"),
     path(f"{_service}/check", actions.check_service, name="check_service"),
     path(f"{_service}/archive", actions.archive_service, name="archive_service"),
     path(f"{_service}/restore", actions.restore_service, name="restore_service"),
     path("queue", views.show_queue, name="queue"),
-    path("queue/<str:job_id>", views.show_job, name="job"),
-    path("queue/<str:job_id>/log", views.show_log, name="job_log"),
-    path("queue/<str:job_id>/cancel", actions.cancel_job, name="cancel_job"),
-    path("queue/<str:job_id>/repeat", actions.repeat_job, name="repeat_job"),
+    path("queue/<id:job_id>", views.show_job, name="job"),
+    path("queue/<id:job_id>/log", views.show_log, name="job_log"),
+    path("queue/<id:job_id>/cancel", actions.cancel_job, name="cancel_job"),
+    path("queue/<id:job_id>/repeat", actions.repeat_job, name="repeat_job"),
 ]

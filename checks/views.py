@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from checks import history, overview
 from checks.kinds import KINDS
 from checks.models import Job, Service
-from dockrev.pages import PageRequest, page_of
+from dockrev.pages import PageRequest, page_of, words_of
 from dockrev.permissions import Role, requires
 
 LINES = 500  # of a log at once
@@ -25,7 +25,7 @@ RECENT = 10  # jobs on a service's page
 def show_overview(request: PageRequest) -> HttpResponse:
     looked = overview.look(
         show=request.GET.get("show", "all"),
-        words=request.GET.get("q", "").strip()[:200],
+        words=words_of(request),
         page=request.GET.get("page"),
     )
     context = {"overview": looked, "page": looked.page, "compose_dirs": settings.COMPOSE_DIRS}
@@ -59,8 +59,8 @@ def show_service(request: PageRequest, stack_id: str, service_id: str) -> HttpRe
 def show_queue(request: PageRequest) -> HttpResponse:
     looked = history.look(
         show=request.GET.get("show", "all"),
-        kind=request.GET.get("kind", "")[:40],
-        service_id=request.GET.get("service", "")[:32],
+        kind=request.GET.get("kind", "").replace("\0", ""),
+        service_id=request.GET.get("service", "").replace("\0", ""),
     )
     context = {"queue": looked, "page": page_of(request, looked.jobs)}
     return render(request, "checks/queue.html", context)

@@ -71,6 +71,11 @@ def acted(request: PageRequest, back: str) -> HttpResponse:
     return redirect(back)
 
 
+def words_of(request: HttpRequest) -> str:
+    """What somebody searches for. PostgreSQL takes no NUL, and nobody types one."""
+    return request.GET.get("q", "").replace("\0", "").strip()[:200]
+
+
 def page_of(request: HttpRequest, rows: QuerySet[M]) -> Page[M]:
     """The page that the address asks for; one that is not there is the nearest that is."""
     return Paginator(rows, PER_PAGE).get_page(request.GET.get("page"))

@@ -8,6 +8,6 @@ from integrations import pages
 
 urlpatterns = [
     path("deliveries", pages.show_deliveries, name="deliveries"),
-    path("deliveries/<str:delivery_id>", pages.show_delivery, name="delivery"),
-    path("deliveries/<str:delivery_id>/replay", pages.replay_delivery, name="replay_delivery"),
+    path("deliveries/<id:delivery_id>", pages.show_delivery, name="delivery"),
+    path("deliveries/<id:delivery_id>/replay", pages.replay_delivery, name="replay_delivery"),
 ]

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from checks.models import Job, Service
-from dockrev.pages import PageRequest, page_of
+from dockrev.pages import PageRequest, page_of, words_of
 from dockrev.permissions import Role, requires
 from dockrev.sections import Section
 from integrations import history, ingest
@@ -25,9 +25,7 @@ GITHUB = "github-packages"
 @require_safe
 @requires(Role.VIEWER)
 def show_deliveries(request: PageRequest) -> HttpResponse:
-    looked = history.look(
-        show=request.GET.get("show", "all"), words=request.GET.get("q", "").strip()[:200]
-    )
+    looked = history.look(show=request.GET.get("show", "all"), words=words_of(request))
     context = {"history": looked, "page": page_of(request, looked.deliveries)}
     return render(request, "integrations/deliveries.html", {**context, **github_state(request)})
 

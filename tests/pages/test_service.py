@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from checks.models import Service
+from tests.github import digest
+from tests.pages.rows import candidate, job
+from tests.pages.test_overview import text_of
+from tests.rows import service
+
+pytestmark = pytest.mark.django_db
+
+
+def path_of(row: Service) -> str:
+    return f"/services/{row.stack_id}/{row.pk}"
+
+
+def shown(client: Client, row: Service) -> str:
+    response = client.get(path_of(row))
+    assert response.status_code == 200
+    return text_of(response.content)
+
+
+def test_it_shows_what_runs_and_what_is_newer(viewer: Client) -> None:
+    row = service(running=(digest("old"),))
+    new = candidate(row, step="minor", tag="1.3.0")
+    page = shown(viewer, row)
+    assert "shop / api update available, checked just now" in page
+    assert f"minor 1.3.0 found just now Digest {new.digest[:19]}" in page
+    assert "Platforms linux/amd64 linux/arm64" in page
+    assert f"Digest {digest('old')[:19]}" in page
+    body = viewer.get(path_of(row)).content.decode()
+    assert f'data-copy="{new.digest}"' in body
+    assert 'data-copy="ghcr.io/acme/api:1.2.0"' in body
+
+
+def test_it_shows_the_largest_step_first(viewer: Client) -> None:
+    row = service()
+    candidate(row, step="major", tag="2.0.0")
+    candidate(row, step="patch", tag="1.2.1")
+    page = shown(viewer, row)
+    assert page.index("2.0.0") < page.index("1.2.1")
+
+
+def test_it_shows_an_error_with_its_age(viewer: Client) -> None:
+    row = service()
+    Service.objects.filter(pk=row.pk).update(error="ghcr.io: 503", checked_at=timezone.now())
+    page = shown(viewer, row)
+    assert "The last check did not get through. It was just now ; what was known" in page
+    assert "ghcr.io: 503" in page
+
+
+def test_it_says_what_stands_in_for_what_runs(viewer: Client) -> None:
+    row = service()
+    assert "Digest not known" in shown(viewer, row)
+    seen = {"baseline_digest": digest("first"), "baseline_at": timezone.now()}
+    Service.objects.filter(pk=row.pk).update(**seen)
+    assert f"First seen {digest('first')[:19]}" in shown(viewer, row)
+    Service.objects.filter(pk=row.pk).update(pinned_digest=digest("pin"))
+    assert f"Pinned to {digest('pin')[:19]}" in shown(viewer, row)
+
+
+def test_it_says_why_there_is_nothing_newer(viewer: Client) -> None:
+    row = service()
+    assert "It has not been checked yet." in shown(viewer, row)
+    Service.objects.filter(pk=row.pk).update(checked_at=timezone.now(), status="unknown")
+    assert "cannot be compared with a registry" in shown(viewer, row)
+    Service.objects.filter(pk=row.pk).update(status="up_to_date")
+    assert "It runs what the registry has" in shown(viewer, row)
+
+
+def test_it_lists_its_jobs(viewer: Client) -> None:
+    row = service()
+    mine = job(service_id=row.pk, subject="shop / api", summary={"services": 1, "updates": 1})
+    job(service_id="svc_other", subject="home / web")
+    page = shown(viewer, row)
+    assert "Check shop / api 1 service, 1 update a person" in page
+    assert "home / web" not in page
+    assert f'href="/queue/{mine.pk}"' in viewer.get(path_of(row)).content.decode()
+
+
+@pytest.mark.parametrize("kind", ["check.service", "check.stack", "check.all"])
+def test_it_shows_a_check_that_is_about_it(operator: Client, kind: str) -> None:
+    row = service()
+    ids = {"check.service": (row.stack_id, row.pk), "check.stack": (row.stack_id, "")}
+    stack_id, service_id = ids.get(kind, ("", ""))
+    job(kind, "running", stack_id=stack_id, service_id=service_id)
+    body = operator.get(path_of(row)).content
+    assert "Checking…" in text_of(body)
+    assert b"every 2s" in body
+    assert b'id="check"' not in body
+
+
+def test_it_archives_and_restores(operator: Client, viewer: Client) -> None:
+    row = service()
+    assert "Archive this service" not in shown(viewer, row)
+    page = text_of(operator.post(f"{path_of(row)}/archive", follow=True).content)
+    assert "api is archived." in page
+    assert "Restore this service" in page
+    page = text_of(operator.post(f"{path_of(row)}/restore", follow=True).content)
+    assert "api is back." in page
+    assert Service.objects.get().archived_at is None
+
+
+def test_it_is_nothing_under_another_stack(viewer: Client) -> None:
+    row, other = service(), service(stack="home")
+    assert viewer.get(f"/services/{other.stack_id}/{row.pk}").status_code == 404
+
+
+def test_it_asks_the_database_as_often_for_many_candidates_and_jobs(viewer: Client) -> None:
+    row = service()
+
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            viewer.get(path_of(row))
+        return len(captured)
+
+    few = queries()
+    for step in ("major", "minor", "patch"):
+        candidate(row, step=step)
+    for _number in range(12):
+        job(service_id=row.pk)
+    assert queries() == few <= 9
