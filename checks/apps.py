@@ -13,11 +13,14 @@ class ChecksConfig(AppConfig):
     verbose_name = _("Checks")
 
     def ready(self) -> None:
-        from checks import kinds, queue  # noqa: PLC0415 - models load after apps
+        from checks import checking, kinds, queue  # noqa: PLC0415 - models load after apps
         from checks.discovery import job as discovery  # noqa: PLC0415 - the same
         from dockrev import schedules  # noqa: PLC0415 - the same
 
         ticks.register(queue)
         ticks.preload("checks.tasks", "checks.discovery.look")
         kinds.register(discovery.KIND)
+        kinds.register(checking.CHECK_SERVICE)
+        kinds.register(checking.CHECK_STACK)
+        kinds.register(checking.CHECK_ALL)
         schedules.register("discovery", "* * * * *", discovery.enqueue_scheduled)

@@ -1,0 +1,144 @@
+"""Checks services: asks each distinct image's registry once, and writes down what it said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from functools import partial
+from threading import BoundedSemaphore
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from checks.decide import Local, Remote, Verdict, decide
+from checks.kinds import JobKind, Outcome
+from checks.models import Job, Service
+from checks.registry.client import NotFound, RegistryError
+from checks.registry.reference import Reference
+from checks.remotes import remotes
+from checks.run import Run
+from checks.settle import Checked, announce, settle
+from checks.tasks import JobFailed
+from dockrev.fields import UnreadableSecret
+
+THREADS = 32
+PER_HOST = 8  # requests at once to one registry
+BATCH = 20  # services written in one transaction
+
+
+def check_service(run: Run) -> Outcome:
+    """Job `check.service`: one service, its result written as the job finishes."""
+    service = Service.objects.select_related("stack__host").filter(pk=run.job.service_id).first()
+    if service is None:
+        raise JobFailed(_("The service is not there any more."))
+    checked = _look(service, _clients([service]))
+    run.log(_words(checked))
+
+    def write(job: Job) -> None:
+        now = timezone.now()
+        settle(checked, now)
+        announce(job, [service.pk], now)
+
+    return Outcome(_summary([checked]), write=write)
+
+
+def check_many(run: Run) -> Outcome:
+    """Jobs `check.stack` and `check.all`: results are written as they come, told at the end."""
+    services = Service.objects.current().select_related("stack__host").order_by("pk")
+    if run.job.scope == Job.Scope.STACK:
+        services = services.filter(stack=run.job.stack_id)
+    chosen = list(services)
+    done: list[Checked] = []
+    waiting: list[Checked] = []
+    for checked in _look_at_all(chosen):
+        run.log(_words(checked))
+        waiting.append(checked)
+        done.append(checked)
+        if len(waiting) >= BATCH or len(done) == len(chosen):
+            _write(waiting)
+            waiting = []
+        run.progress(len(done), len(chosen), str(checked.service))
+        run.stop_if_cancelled()
+    return Outcome(_summary(done), write=partial(_tell, [service.pk for service in chosen]))
+
+
+CHECK_SERVICE = JobKind("check.service", cluster="quick", repeatable=True, run=check_service)
+CHECK_STACK = JobKind("check.stack", cluster="long", repeatable=True, run=check_many)
+CHECK_ALL = JobKind("check.all", cluster="long", repeatable=True, run=check_many)
+
+
+@transaction.atomic
+def _write(checked: list[Checked]) -> None:
+    now = timezone.now()
+    for each in checked:
+        settle(each, now)
+
+
+def _tell(service_ids: list[str], job: Job) -> None:
+    announce(job, service_ids, timezone.now())
+
+
+def _look_at_all(services: list[Service]) -> Iterator[Checked]:
+    """Check services at once, a few at a time for each registry, as each is done."""
+    clients = _clients(services)
+    limits = {host: BoundedSemaphore(PER_HOST) for host in clients}
+
+    def look(service: Service) -> Checked:
+        with limits[service.registry]:
+            return _look(service, clients)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        futures: list[Future[Checked]] = [pool.submit(look, service) for service in services]
+        for future in as_completed(futures):
+            yield future.result()
+
+
+def _clients(services: list[Service]) -> dict[str, Remote]:
+    try:
+        return {**remotes(service.registry for service in services)}
+    except UnreadableSecret as error:
+        raise JobFailed(str(error)) from None
+
+
+def _look(service: Service, clients: dict[str, Remote]) -> Checked:
+    """Ask the registry about one service. No database, no exception."""
+    if not service.repository:
+        return Checked(service, Verdict("unknown", reason=_("It names no image.")))
+    local = local_of(service)
+    try:
+        return Checked(service, decide(local, clients[service.registry]))
+    except NotFound as error:
+        return Checked(service, Verdict("unknown", reason=str(error), gone=True))
+    except RegistryError as error:
+        return Checked(service, trouble=str(error))
+
+
+def local_of(service: Service) -> Local:
+    """What runs of a service, as far as the rows say."""
+    known = service.baseline_digest if service.baseline_ref == service.image_ref else ""
+    platform = service.platform or service.stack.host.platform
+    return Local(
+        Reference(service.registry, service.repository, service.tag, service.pinned_digest),
+        running=frozenset(service.running_digests),
+        baseline=known,
+        platform=platform,
+        started=service.state != Service.State.ABSENT,
+    )
+
+
+def _words(checked: Checked) -> str:
+    verdict = checked.verdict
+    label = Service.Status(checked.status).label
+    why = checked.trouble or (verdict.reason if verdict else "")
+    found = f" {verdict.found.digest}" if verdict and verdict.found else ""
+    name = f"{checked.service.stack.name} / {checked.service.name}"
+    return f"{name}: {label}{found}{f'. {why}' if why else ''}"
+
+
+def _summary(done: list[Checked]) -> dict[str, int]:
+    return {
+        "services": len(done),
+        "updates": sum(bool(each.verdict and each.verdict.found) for each in done),
+        "errors": sum(bool(each.trouble) for each in done),
+    }

@@ -1,0 +1,151 @@
+"""Writes down what a check found: the service's state, and candidates opened, kept or closed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from checks.decide import Found, Verdict
+from checks.models import Candidate, Job, Service
+from checks.signals import candidate_opened
+from notifications.announce import Check, NewVersion, new_versions
+
+Status = Service.Status
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A service and what a check of it came to: a verdict, or the trouble that prevented one."""
+
+    service: Service
+    verdict: Verdict | None = None
+    trouble: str = ""
+
+    @property
+    def status(self) -> str:
+        return self.verdict.status if self.verdict else Status.ERROR
+
+
+def settle(checked: Checked, now: datetime) -> None:
+    """Store the outcome of one check, inside the caller's transaction.
+
+    Trouble with a registry changes nothing but the error: what was known before stays known.
+    """
+    service, verdict = checked.service, checked.verdict
+    fields: dict[str, Any] = {"checked_at": now, "error": checked.trouble}
+    if verdict is None:
+        if service.status == Status.UNKNOWN:
+            fields["status"] = Status.ERROR
+    else:
+        fields |= {"status": verdict.status, "reason": verdict.reason}
+        if verdict.baseline:
+            fields |= {
+                "baseline_ref": service.image_ref,
+                "baseline_digest": verdict.baseline,
+                "baseline_at": now,
+            }
+    # The service may have been archived, or discovered anew, while the registry was asked.
+    same = Service.objects.filter(pk=service.pk, image_ref=service.image_ref)
+    if same.update(**fields) and verdict is not None:
+        _settle_candidate(service, verdict.found, now)
+
+
+def _settle_candidate(service: Service, found: Found | None, now: datetime) -> None:
+    """Keep the open candidate if it is the one found; else close it, and open the new one."""
+    step = found.step if found else Candidate.Step.REBUILT
+    held = service.candidates.open().filter(step=step).first()
+    if held and found and held.digest == found.digest:
+        changes = {"arch": found.arch, "platforms": list(found.platforms)}
+        Candidate.objects.filter(pk=held.pk).update(**changes)
+        return
+    if held:
+        close(held, Candidate.Closed.SUPERSEDED if found else _why_gone(service, held), now)
+    if found:
+        candidate = Candidate.objects.create(
+            service=service,
+            step=found.step,
+            image_ref=service.image_ref,
+            tag=found.tag,
+            digest=found.digest,
+            platform_digest=found.platform_digest,
+            platforms=list(found.platforms),
+            arch=found.arch,
+            opened_at=now,
+        )
+        candidate_opened.send(sender=Candidate, candidate=candidate)
+
+
+def _why_gone(service: Service, held: Candidate) -> str:
+    runs = {held.digest, held.platform_digest} & set(service.running_digests)
+    return Candidate.Closed.APPLIED if runs else Candidate.Closed.GONE
+
+
+def close(candidate: Candidate, closed_as: str, now: datetime) -> None:
+    Candidate.objects.filter(pk=candidate.pk, closed_at=None).update(
+        closed_at=now, closed_as=closed_as
+    )
+
+
+def close_what_no_longer_applies(service_ids: list[str], now: datetime) -> int:
+    """After discovery saw other images run: close the candidates that run now, or that were for
+    another reference. Returns how many it closed."""
+    closed = 0
+    rows = Candidate.objects.open().filter(service__in=service_ids).select_related("service")
+    for candidate in rows:
+        service = candidate.service
+        if {candidate.digest, candidate.platform_digest} & set(service.running_digests):
+            close(candidate, Candidate.Closed.APPLIED, now)
+        elif candidate.image_ref != service.image_ref:
+            close(candidate, Candidate.Closed.GONE, now)
+        else:
+            continue
+        closed += 1
+        _without_candidate(service)
+    return closed
+
+
+def _without_candidate(service: Service) -> None:
+    """What runs is what the last check wanted, so far as anybody knows."""
+    if not service.candidates.open().exists():
+        applied = service.candidates.filter(closed_as=Candidate.Closed.APPLIED).exists()
+        status = Status.UP_TO_DATE if applied else Status.UNKNOWN
+        Service.objects.filter(pk=service.pk).update(status=status)
+
+
+def announce(job: Job, service_ids: list[str], now: datetime) -> None:
+    """Tell people of every open candidate of these services that they have not heard of.
+
+    Only where the job may announce. A candidate that no channel wanted stays unannounced, so
+    that a channel made later hears of it at the next check.
+    """
+    if not job.notify:
+        return
+    rows = list(
+        Candidate.objects.open()
+        .filter(service__in=service_ids, announced_at=None)
+        .exclude(service__status=Status.IGNORED)
+        .select_related("service__stack")
+        .order_by("service__stack__name", "service__name")
+    )
+    if not rows:
+        return
+    check = Check(job.pk, job.reason, job.scope, len(service_ids))
+    told = new_versions(check, [_news(row) for row in rows], now)
+    heard = [row.pk for row in rows if row.service_id in told]
+    Candidate.objects.filter(pk__in=heard).update(announced_at=now)
+
+
+def _news(candidate: Candidate) -> NewVersion:
+    service = candidate.service
+    return NewVersion(
+        stack_id=service.stack_id,
+        stack_name=service.stack.name,
+        service_id=service.pk,
+        service_name=service.name,
+        image=f"{service.registry}/{service.repository}:{service.tag}",
+        current_tag=service.tag,
+        candidate_tag=candidate.tag,
+        candidate_digest=candidate.digest,
+        step=candidate.step,
+    )
