@@ -44,6 +44,12 @@ class Runner:
         self._containers.append(container)
         return Running(container, self.name)
 
+    def gateway(self) -> str:
+        """This machine's address in the containers' network."""
+        self.network.reload()
+        address: str = self.network.attrs["IPAM"]["Config"][0]["Gateway"]
+        return address
+
     def clean(self) -> None:
         for container in self._containers:
             container.remove(force=True, v=True)
