@@ -102,6 +102,8 @@ _WORDS: list[tuple[type[BaseException] | tuple[type[BaseException], ...], Words]
     (socket.gaierror, _unknown_name),
     (ssl.SSLCertVerificationError, _untrusted),
     ((ssl.SSLError, requests_errors.SSLError), _insecure),
+    (ConnectionRefusedError, _always(_("%(host)s refused the connection."))),
+    (OSError, _no_route),
     (
         (requests_errors.ConnectTimeout, urllib3_errors.ConnectTimeoutError),
         _always(_("%(host)s could not be reached within %(connect)g s.")),
@@ -110,8 +112,6 @@ _WORDS: list[tuple[type[BaseException] | tuple[type[BaseException], ...], Words]
         (requests_errors.ReadTimeout, urllib3_errors.ReadTimeoutError, TimeoutError),
         _always(_("%(host)s did not answer within %(read)g s.")),
     ),
-    (ConnectionRefusedError, _always(_("%(host)s refused the connection."))),
-    (OSError, _no_route),
     (
         (urllib3_errors.DecodeError, requests_errors.ContentDecodingError),
         _always(_("%(host)s sent an answer that cannot be unpacked.")),

@@ -75,7 +75,7 @@ class Grants:
         """The header to send, as far as is known; empty where nothing is. Raises RegistryError."""
         scope = _scope(repository)
         token, ends = self._tokens.get((access, scope), ("", 0.0))
-        if ends > time.monotonic():
+        if ends > time.time():
             return token
         way = self._ways.get(access)
         if way is None:
@@ -108,7 +108,7 @@ class Grants:
             raise BadAnswer(text % {"host": host_of(question.url)}) from None
         if len(self._tokens) >= KEPT:
             self._tokens.clear()
-        ends = time.monotonic() + max(life, SHORTEST_LIFE) - MARGIN
+        ends = time.time() + max(life, SHORTEST_LIFE) - MARGIN
         self._tokens[access, _scope(repository)] = (token, ends)
         return token
 
