@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import re
 from hashlib import sha256
 from typing import ClassVar
 
@@ -13,11 +14,26 @@ from django.utils.translation import gettext_lazy as _
 from dockrev import http
 from notifications.channels.base import Message, SendError, Transport
 
+MAX_HEADERS, MAX_HEADER = 20, 2000
+_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
+_VALUE = re.compile(r"[ -~]*")
+
 
 class WebhookForm(forms.Form):
     url = forms.URLField(label=_("URL"), max_length=2000, assume_scheme="https")
     secret = forms.CharField(label=_("Secret"), required=False, max_length=500)
     headers = forms.JSONField(label=_("Headers"), required=False)
+
+    def clean_headers(self) -> dict[str, str]:
+        """Names and values as HTTP knows them: a line break would be a header of its own."""
+        headers = self.cleaned_data["headers"] or {}
+        if not isinstance(headers, dict) or len(headers) > MAX_HEADERS:
+            raise forms.ValidationError(_("This must be a JSON object of at most 20 headers."))
+        for name, value in headers.items():
+            right = isinstance(value, str) and len(value) <= MAX_HEADER and _VALUE.fullmatch(value)
+            if not right or not _NAME.fullmatch(name):
+                raise forms.ValidationError(_("A header has a name and a value in plain ASCII."))
+        return headers
 
 
 class Webhook(Transport):

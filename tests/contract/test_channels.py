@@ -1,0 +1,145 @@
+"""Notification channels, as a program sets them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+
+from dockrev.fields import MASK
+from notifications.models import Channel
+from tests.people import Program, error_of
+
+CHANNELS = "/api/notifications/channels"
+URL = "https://hooks.example/services/T00/B00/secret-part"
+NEW = {"kind": "webhook", "name": "Chat", "config": {"url": URL, "secret": "shared secret"}}
+
+
+class Sink(BaseHTTPRequestHandler):
+    """Answers as its path says, and keeps what came."""
+
+    seen: list[tuple[str, bytes]] = []
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.seen.append((self.headers["X-Dockrev-Event"], body))
+        self.send_response(int(self.path.strip("/")))
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing: the test's own assertions say what went wrong."""
+
+
+@pytest.fixture
+def sink() -> Iterator[str]:
+    server = HTTPServer(("127.0.0.1", 0), Sink)
+    Sink.seen = []
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def _made(admin: Program, **given: Any) -> dict[str, Any]:
+    response = admin.post(CHANNELS, {**NEW, **given})
+    assert response.status_code == 201, response.content
+    result: dict[str, Any] = response.json()
+    return result
+
+
+def test_it_makes_a_channel_and_hides_its_secrets(admin: Program) -> None:
+    made = _made(admin, config={"url": URL, "secret": "shared secret", "headers": {"X-Key": "k"}})
+    assert made["config"] == {
+        "url": f"https://hooks.example/{MASK}",
+        "secret": MASK,
+        "headers": {"X-Key": MASK},
+    }
+    assert (made["enabled"], made["stackIds"]) == (True, [])
+    assert "new_version_discovered" in made["events"]
+    row = Channel.objects.get()
+    assert row.settings == {"url": URL, "secret": "shared secret", "headers": {"X-Key": "k"}}
+    assert admin.get(CHANNELS).json()["channels"] == [made]
+    assert admin.get(f"{CHANNELS}/{made['id']}").json() == made
+
+
+def test_it_keeps_what_comes_back_masked(admin: Program) -> None:
+    made = _made(admin, config={**NEW["config"], "headers": {"X-Key": "k", "X-Old": "o"}})  # type: ignore[dict-item]  # a dict
+    config = {**made["config"], "headers": {"X-Key": MASK, "X-New": "n"}}
+    path = f"{CHANNELS}/{made['id']}"
+    assert admin.patch(path, {"name": "Room", "config": config}).status_code == 200
+    assert Channel.objects.get().settings == {
+        "url": URL,
+        "secret": "shared secret",
+        "headers": {"X-Key": "k", "X-New": "n"},
+    }
+    assert admin.patch(path, {"config": {"secret": ""}}).status_code == 200
+    assert Channel.objects.get().settings["secret"] == "shared secret"
+    assert "secret" not in admin.patch(path, {"config": {"secret": None}}).json()["config"]
+    assert "secret" not in Channel.objects.get().settings
+
+
+def test_it_shows_a_url_that_holds_nothing(admin: Program) -> None:
+    for url in ("https://hooks.example", "https://hooks.example/"):
+        assert _made(admin, config={"url": url})["config"]["url"] == url
+    for url in ("https://ada:pw@hooks.example", "https://hooks.example/?key=k"):
+        shown = _made(admin, config={"url": url})["config"]["url"]
+        assert shown == f"https://hooks.example/{MASK}"
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"kind": "pigeon"}, "kind"),
+        ({"name": ""}, "name"),
+        ({"name": "a" * 101}, "name"),
+        ({"events": ["nothing"]}, "events.0"),
+        ({"events": "all"}, "events"),
+        ({"stackIds": ["a" * 33]}, "stackIds.0"),
+        ({"stackIds": ["stk"] * 1001}, "stackIds"),
+        ({"config": {}}, "config.url"),
+        ({"config": []}, "config"),
+        ({"config": {"url": "file:///etc/passwd"}}, "config.url"),
+        ({"config": {"url": ["https://a.example"]}}, "config.url"),
+        ({"config": {"url": f"https://hooks.example/{MASK}"}}, "config.url"),
+        ({"config": {"url": URL, "colour": "red"}}, "config.colour"),
+        ({"config": {"url": URL, "secret": "a" * 501}}, "config.secret"),
+        ({"config": {"url": URL, "headers": ["X"]}}, "config.headers"),
+        ({"config": {"url": URL, "headers": {"X-Key": "a\r\nHost: b"}}}, "config.headers"),
+        ({"config": {"url": URL, "headers": {"X Key": "a"}}}, "config.headers"),
+        ({"config": {"url": URL, "headers": {"X-Key": 5}}}, "config.headers"),
+    ],
+)
+def test_it_makes_no_channel_that_is_wrong(
+    admin: Program, given: dict[str, Any], field: str
+) -> None:
+    error = error_of(admin.post(CHANNELS, {**NEW, **given}), 400, "invalid_argument")
+    assert error["details"]["field"] == field
+    assert not Channel.objects.exists()
+
+
+def test_it_switches_on_again_without_the_old_reason(admin: Program) -> None:
+    made = _made(admin)
+    Channel.objects.update(enabled=False, disabled_reason="It answered 410 Gone.")
+    assert admin.patch(f"{CHANNELS}/{made['id']}", {"name": "x"}).json()["disabledReason"]
+    again = admin.patch(f"{CHANNELS}/{made['id']}", {"enabled": True}).json()
+    assert (again["enabled"], again["disabledReason"]) == (True, None)
+
+
+def test_it_removes_a_channel(admin: Program) -> None:
+    made = _made(admin)
+    assert admin.delete(f"{CHANNELS}/{made['id']}").status_code == 204
+    error_of(admin.get(f"{CHANNELS}/{made['id']}"), 404, "not_found")
+
+
+def test_it_tries_a_channel_and_says_what_was_answered(admin: Program, sink: str) -> None:
+    for status, ok in ((204, True), (500, False)):
+        made = _made(admin, config={"url": f"{sink}/{status}"})
+        tried = admin.post(f"{CHANNELS}/{made['id']}/test").json()
+        assert (tried["ok"], tried["status"]) == (ok, status)
+        assert bool(tried["error"]) is not ok
+    assert [event for event, _body in Sink.seen] == ["notification_test"] * 2
