@@ -110,6 +110,14 @@ def test_it_changes_what_is_different_and_keeps_the_id(found: Found) -> None:
     assert (changes.changed, changes.running_changed) == ([before.pk], [])
 
 
+def test_it_adds_a_service_to_a_stack_that_it_knows(found: Found) -> None:
+    found(replace(SHOP, services=(WEB,)))
+    changes = found(SHOP)
+    assert changes.created == [row("db").pk]
+    assert row("db").stack_id == row("web").stack_id
+    assert [each.action for each in changes.actions] == ["updated"]
+
+
 def test_it_leaves_what_checks_wrote(found: Found) -> None:
     found(SHOP)
     Service.objects.update(status="up_to_date", checked_at=NOW, baseline_digest=OLD)
