@@ -93,4 +93,5 @@ def deliver(
     }
     content_type = sent.pop("Content-Type", "application/json")
     sent = {name: value for name, value in sent.items() if value}
-    return client.post(path, raw, content_type=content_type, headers=sent)
+    length = str(len(raw))
+    return client.post(path, raw, content_type=content_type, headers=sent, CONTENT_LENGTH=length)

@@ -1,0 +1,237 @@
+"""What a check does to a service, against a real registry."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.utils import timezone
+
+from checks import queue
+from checks.models import Candidate, Job, Service
+from checks.settle import close_what_no_longer_applies
+from checks.tasks import run_job
+from notifications.models import Channel, Notification
+from tests import rows
+from tests.real.registry import Registry
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def channel() -> Channel:
+    return Channel.objects.create(
+        kind="webhook",
+        name="sink",
+        events=["new_version_discovered"],
+        config='{"url": "http://127.0.0.1:9/"}',
+    )
+
+
+def check(service: Service, *, notify: bool = True, **asked: Any) -> Job:
+    """What a delivery or a schedule asks for, done by a worker."""
+    request = {"kind": "check.service", "scope": "service", "service_id": service.pk, **asked}
+    queued = queue.enqueue(queue.Request(reason="schedule", notify=notify, **request))
+    run_job(queued.job_id)
+    service.refresh_from_db()
+    return Job.objects.get(pk=queued.job_id)
+
+
+def running(registry: Registry, name: str, content: str = "old") -> Service:
+    """A service that runs what the registry has under its tag."""
+    digest = registry.push_image(name, "1.0", content=content)
+    return rows.service(f"{registry.address}/{name}:1.0", name=name, running=(digest,))
+
+
+class TestOneService:
+    def test_it_finds_nothing_where_nothing_moved(self, registry: Registry) -> None:
+        service = running(registry, "calm")
+        job = check(service)
+        assert (job.status, job.summary) == ("success", {"services": 1, "updates": 0, "errors": 0})
+        assert (service.status, service.error) == ("up_to_date", "")
+        assert service.checked_at is not None
+        assert not Candidate.objects.exists()
+
+    def test_it_opens_a_candidate_and_announces_it_once(
+        self, registry: Registry, channel: Channel
+    ) -> None:
+        service = running(registry, "moved")
+        new = registry.push_image("moved", "1.0", content="new")
+        check(service)
+        candidate = Candidate.objects.get()
+        assert (service.status, candidate.digest) == ("update_available", new)
+        assert candidate.announced_at is not None
+        check(service)
+        assert Notification.objects.count() == 1
+        assert Candidate.objects.count() == 1
+
+    def test_it_stays_silent_where_a_person_asked(
+        self, registry: Registry, channel: Channel
+    ) -> None:
+        service = running(registry, "asked")
+        registry.push_image("asked", "1.0", content="new")
+        check(service, notify=False)
+        assert not Notification.objects.exists()
+        assert Candidate.objects.get().announced_at is None
+        check(service)
+        assert Notification.objects.count() == 1
+
+    def test_it_tells_a_channel_made_later(self, registry: Registry) -> None:
+        service = running(registry, "later")
+        registry.push_image("later", "1.0", content="new")
+        check(service)
+        assert Candidate.objects.get().announced_at is None
+        Channel.objects.create(
+            kind="webhook", name="sink", events=["new_version_discovered"], config="{}"
+        )
+        check(service)
+        assert Notification.objects.count() == 1
+
+    def test_it_supersedes_a_candidate_by_a_newer_digest(
+        self, registry: Registry, channel: Channel
+    ) -> None:
+        service = running(registry, "again")
+        registry.push_image("again", "1.0", content="second")
+        check(service)
+        third = registry.push_image("again", "1.0", content="third")
+        check(service)
+        assert Candidate.objects.open().get().digest == third
+        assert Candidate.objects.filter(closed_as="superseded").count() == 1
+        assert Notification.objects.count() == 2
+
+    def test_it_closes_a_candidate_that_runs_now(self, registry: Registry) -> None:
+        service = running(registry, "applied")
+        new = registry.push_image("applied", "1.0", content="new")
+        check(service)
+        Service.objects.filter(pk=service.pk).update(running_digests=[new])
+        check(service)
+        assert service.status == "up_to_date"
+        assert Candidate.objects.get().closed_as == "applied"
+
+    def test_it_closes_a_candidate_when_discovery_sees_it_run(self, registry: Registry) -> None:
+        service = running(registry, "seen")
+        new = registry.push_image("seen", "1.0", content="new")
+        check(service)
+        Service.objects.filter(pk=service.pk).update(running_digests=[new])
+        close_what_no_longer_applies([service.pk], timezone.now())
+        service.refresh_from_db()
+        assert (service.status, Candidate.objects.get().closed_as) == ("up_to_date", "applied")
+
+    def test_it_closes_a_candidate_for_another_reference(self, registry: Registry) -> None:
+        service = running(registry, "edited")
+        registry.push_image("edited", "1.0", content="new")
+        check(service)
+        Service.objects.filter(pk=service.pk).update(image_ref="nginx:1", running_digests=[])
+        close_what_no_longer_applies([service.pk], timezone.now())
+        service.refresh_from_db()
+        assert (service.status, Candidate.objects.get().closed_as) == ("unknown", "gone")
+
+    def test_it_keeps_what_was_known_while_the_registry_is_away(self, registry: Registry) -> None:
+        service = running(registry, "away")
+        registry.push_image("away", "1.0", content="new")
+        check(service)
+        registry.stop()
+        try:
+            job = check(service)
+        finally:
+            registry.start()
+        assert job.summary["errors"] == 1
+        assert (service.status, bool(service.error)) == ("update_available", True)
+        assert Candidate.objects.open().count() == 1
+        check(service)
+        assert service.error == ""
+
+    def test_it_says_error_where_nothing_was_known_before(self) -> None:
+        service = rows.service("127.0.0.1:9/nobody/home:1", running=("sha256:" + "0" * 64,))
+        check(service)
+        assert (service.status, bool(service.error)) == ("error", True)
+
+    def test_it_says_that_a_tag_is_gone(self, registry: Registry) -> None:
+        digest = registry.push_image("gone", "1.0", content="old")
+        service = rows.service(f"{registry.address}/gone:2.0", running=(digest,))
+        check(service)
+        assert service.status == "unknown"
+        assert "does not have gone:2.0" in service.reason
+
+    def test_it_compares_the_platforms_of_an_index(self, registry: Registry) -> None:
+        amd, arm = (registry.push_image("multi", content=name) for name in ("amd", "arm"))
+        registry.push_index("multi", "1.0", {"linux/amd64": amd, "linux/arm64": arm})
+        service = rows.service(f"{registry.address}/multi:1.0", running=(amd,))
+        check(service)
+        assert service.status == "up_to_date"
+        Service.objects.filter(pk=service.pk).update(platform="linux/arm64")
+        check(service)
+        assert Candidate.objects.get().platform_digest == arm
+
+    def test_it_starts_from_the_digest_first_seen_where_no_engine_tells(
+        self, registry: Registry
+    ) -> None:
+        first = registry.push_image("files", "1.0", content="old")
+        service = rows.service(f"{registry.address}/files:1.0")
+        Service.objects.update(state="absent")
+        check(service)
+        assert (service.status, service.baseline_digest) == ("up_to_date", first)
+        registry.push_image("files", "1.0", content="new")
+        check(service)
+        assert service.status == "update_available"
+
+    def test_it_fails_plainly_for_a_service_that_is_not_there(self) -> None:
+        queued = queue.enqueue(
+            queue.Request(kind="check.service", reason="ui", scope="service", service_id="svc_none")
+        )
+        run_job(queued.job_id)
+        job = Job.objects.get()
+        assert (job.status, job.summary["error"]) == (
+            "failed",
+            "The service is not there any more.",
+        )
+
+
+@pytest.mark.django_db(transaction=True)
+class TestMany:
+    @pytest.fixture
+    def services(self, registry: Registry) -> list[Service]:
+        services = [running(registry, f"many{n}") for n in range(30)]
+        for n in range(0, 30, 3):
+            registry.push_image(f"many{n}", "1.0", content="new")
+        return services
+
+    def test_it_checks_everything_and_sends_one_message(
+        self, services: list[Service], channel: Channel
+    ) -> None:
+        rows.service("127.0.0.1:9/nobody/home:1", name="away", running=("sha256:" + "0" * 64,))
+        queued = queue.enqueue(queue.Request(kind="check.all", reason="schedule", notify=True))
+        run_job(queued.job_id)
+        job = Job.objects.get()
+        assert job.summary == {"services": 31, "updates": 10, "errors": 1}
+        assert (job.progress_done, job.progress_total) == (31, 31)
+        assert len(Notification.objects.get().content["found"]) == 10
+
+    def test_it_checks_one_stack(self, services: list[Service]) -> None:
+        stack_id = services[0].stack_id
+        rows.service("nginx:1", stack="elsewhere")
+        queued = queue.enqueue(
+            queue.Request(kind="check.stack", reason="ui", scope="stack", stack_id=stack_id)
+        )
+        run_job(queued.job_id)
+        assert Job.objects.get().summary["services"] == 30
+
+
+def test_it_joins_the_messages_of_services_on_one_image(
+    registry: Registry, channel: Channel
+) -> None:
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        old = registry.push_image("shared", "1.0", content="old")
+        services = [
+            rows.service(f"{registry.address}/shared:1.0", name=f"s{n}", running=(old,))
+            for n in range(10)
+        ]
+        registry.push_image("shared", "1.0", content="new")
+        for service in services:
+            check(service)
+            clock.shift(timedelta(milliseconds=10))
+    message = Notification.objects.get()
+    assert len(message.content["found"]) == 10
+    assert message.content["check"]["services_checked"] == 10

@@ -1,0 +1,75 @@
+"""A place that messages are sent to: a real server on loopback that keeps what it gets."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+WAIT_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class Received:
+    at: float  # time.time()
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> dict[str, Any]:
+        return dict(json.loads(self.body))
+
+
+@dataclass
+class Sink:
+    """`answers` are the statuses of the next requests; then it is 204 for ever."""
+
+    url: str = ""
+    received: list[Received] = field(default_factory=list)
+    answers: list[int] = field(default_factory=list)
+    arrived: threading.Condition = field(default_factory=threading.Condition)
+
+    def wait_for(self, count: int) -> list[Received]:
+        """Wait until this many messages came. Fails the test if they do not."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        with self.arrived:
+            while len(self.received) < count:
+                left = deadline - time.monotonic()
+                assert left > 0, f"only {len(self.received)} of {count} messages came"
+                self.arrived.wait(left)
+            return self.received[:]
+
+
+@contextmanager
+def sink() -> Iterator[Sink]:
+    kept = Sink()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            with kept.arrived:
+                kept.received.append(Received(time.time(), dict(self.headers), body))
+                status = kept.answers.pop(0) if kept.answers else 204
+                kept.arrived.notify_all()
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    kept.url = f"http://127.0.0.1:{server.server_port}/hook/with-a-token"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield kept
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
