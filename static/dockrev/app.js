@@ -86,3 +86,8 @@ document.addEventListener("htmx:afterRequest", (event) => {
   const status = event.detail.xhr.status;
   if (status) offline(status >= 500);
 });
+
+// What was refused is sent again as a plain form, so that the server's page says why.
+document.addEventListener("htmx:responseError", ({ detail }) => {
+  if (detail.xhr.status < 500 && detail.elt.matches("form")) detail.elt.submit();
+});
