@@ -48,19 +48,19 @@ def send(notification_id: str) -> None:
 
 
 @dataclass(frozen=True)
-class TestResult:
+class Tried:
     ok: bool
     status: int | None = None
     error: str = ""
 
 
-def send_test(channel: Channel) -> TestResult:
+def send_test(channel: Channel) -> Tried:
     """Try a channel now, on or off, and say what it answered."""
     message = messages.test_message(new_id("ntf"), channel.kind, timezone.now())
     try:
-        return TestResult(True, status=TRANSPORTS[channel.kind](channel.settings).send(message))
+        return Tried(True, status=TRANSPORTS[channel.kind](channel.settings).send(message))
     except SendError as error:
-        return TestResult(False, status=error.status, error=str(error))
+        return Tried(False, status=error.status, error=str(error))
 
 
 def _send(row: Notification, now: datetime) -> None:

@@ -1,0 +1,263 @@
+"""What reaches a channel, and what happens where nothing does."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from hashlib import sha256
+from typing import Any
+
+import pytest
+import time_machine
+from django.utils import timezone
+from django_q.models import OrmQ
+
+from dockrev import preferences
+from dockrev.leases import LEASE
+from notifications import outbox
+from notifications.announce import COMPANY, NEW_VERSION, Check, NewVersion, new_versions
+from notifications.models import Channel, Notification
+from tests.github import digest
+from tests.sink import Sink, sink
+
+pytestmark = pytest.mark.django_db
+
+CHECK = Check("job_1", "webhook", "service", 1)
+
+
+def news(service: str = "api", image: str = "ghcr.io/acme/api:1", stack: str = "1") -> NewVersion:
+    return NewVersion(
+        stack_id=f"stk_{stack}",
+        stack_name="shop",
+        service_id=f"svc_{service}",
+        service_name=service,
+        image=image,
+        current_tag="1",
+        candidate_tag="1",
+        candidate_digest=digest(image),
+        step="rebuilt",
+    )
+
+
+@pytest.fixture
+def place() -> Iterator[Sink]:
+    with sink() as place:
+        yield place
+
+
+def channel(place: Sink, **given: Any) -> Channel:
+    config = {"url": place.url, **given.pop("config", {})}
+    row = {"kind": "webhook", "name": "sink", "events": [NEW_VERSION], **given}
+    return Channel.objects.create(config=json.dumps(config), **row)
+
+
+def tell(*found: NewVersion, check: Check = CHECK) -> set[str]:
+    return new_versions(check, found or [news()], timezone.now())
+
+
+def send_all(after: timedelta = COMPANY) -> None:
+    """What the worker does when everything has become due."""
+    with time_machine.travel(timezone.now() + after):
+        outbox.dispatch_due(timezone.now())
+        waiting = Notification.objects.filter(status="waiting", next_attempt_at__lte=timezone.now())
+        for row in waiting:
+            outbox.send(row.pk)
+
+
+class TestPayload:
+    def test_it_sends_the_contract(self, place: Sink) -> None:
+        preferences.set("public_base_url", "https://dockrev.example")
+        channel(place)
+        tell()
+        send_all()
+        [received] = place.received
+        body = received.json
+        assert body.pop("sentAt").endswith("Z")
+        assert body.pop("debug")["source"] == "dockrev"
+        service_url = "https://dockrev.example/services/stk_1/svc_api"
+        assert body == {
+            "schema": "dockrev.notification.new_version_discovered.v2",
+            "kind": "new_version_discovered",
+            "channel": "webhook",
+            "check": {
+                "jobId": "job_1",
+                "reason": "webhook",
+                "scope": "service",
+                "servicesChecked": 1,
+                "newVersions": 1,
+            },
+            "links": {
+                "primaryUrl": service_url,
+                "jobUrl": "https://dockrev.example/queue/job_1",
+                "serviceUrls": [
+                    {
+                        "stackId": "stk_1",
+                        "stackName": "shop",
+                        "serviceId": "svc_api",
+                        "serviceName": "api",
+                        "currentTag": "1",
+                        "currentDisplayTag": "1",
+                        "candidateTag": "1",
+                        "candidateDisplayTag": "1",
+                        "candidateDigest": digest("ghcr.io/acme/api:1"),
+                        "url": service_url,
+                    }
+                ],
+                "truncated": {"serviceUrlsOmitted": 0},
+            },
+            "human": {
+                "title": "shop / api has an update",
+                "summary": "shop / api: ghcr.io/acme/api:1 was rebuilt",
+            },
+        }
+        row = Notification.objects.get()
+        assert received.headers["X-Dockrev-Event"] == "new_version_discovered"
+        assert received.headers["X-Dockrev-Delivery"] == row.pk
+        assert "X-Dockrev-Signature-256" not in received.headers
+        assert row.status == "sent"
+
+    def test_it_signs_the_very_bytes_and_sends_the_channels_headers(self, place: Sink) -> None:
+        channel(place, config={"secret": "geheim", "headers": {"Authorization": "Bearer x"}})
+        tell()
+        send_all()
+        [received] = place.received
+        mac = hmac.new(b"geheim", received.body, sha256).hexdigest()
+        assert received.headers["X-Dockrev-Signature-256"] == f"sha256={mac}"
+        assert received.headers["Authorization"] == "Bearer x"
+
+    def test_it_names_ten_services_and_counts_the_rest(self, place: Sink) -> None:
+        channel(place)
+        tell(*(news(f"s{n}", f"ghcr.io/acme/s{n}:1") for n in range(13)))
+        send_all()
+        [received] = place.received
+        links = received.json["links"]
+        assert len(links["serviceUrls"]) == 10
+        assert links["truncated"] == {"serviceUrlsOmitted": 3}
+        assert links["primaryUrl"] == links["jobUrl"] == "/queue/job_1"
+        assert received.json["human"]["title"] == "13 updates"
+        assert received.json["human"]["detail"].endswith("and 3 more")
+
+
+class TestChoice:
+    def test_it_tells_only_channels_that_want_to_hear(self, place: Sink) -> None:
+        channel(place, enabled=False)
+        channel(place, events=[])
+        channel(place, stack_ids=["stk_2"])
+        assert tell(news("a", stack="1"), news("b", stack="2")) == {"svc_b"}
+        assert Notification.objects.count() == 1
+
+    def test_it_waits_for_company_of_the_same_image(self, place: Sink) -> None:
+        channel(place)
+        tell(news("a"))
+        tell(news("b"))
+        tell(news("b"))
+        tell(news("c", "ghcr.io/acme/other:1"))
+        assert outbox.dispatch_due(timezone.now()) == 0
+        send_all()
+        counts = sorted(received.json["check"]["newVersions"] for received in place.received)
+        assert counts == [1, 2]
+
+    def test_it_sends_news_that_came_too_late_by_itself(self, place: Sink) -> None:
+        channel(place)
+        tell(news("a"))
+        send_all()
+        tell(news("b"))
+        send_all()
+        assert len(place.received) == 2
+
+
+class TestTrouble:
+    def test_it_tries_again_with_the_same_id_until_it_is_taken(self, place: Sink) -> None:
+        row = channel(place)
+        place.answers = [500, 503]
+        tell()
+        send_all()
+        waiting = Notification.objects.get()
+        assert (waiting.status, waiting.error) == ("waiting", "It answered 500.")
+        assert waiting.next_attempt_at is not None
+        assert waiting.next_attempt_at > timezone.now() + timedelta(seconds=7)
+        row.refresh_from_db()
+        assert row.last_error == "It answered 500."
+        send_all(timedelta(minutes=1))
+        send_all(timedelta(minutes=5))
+        ids = {received.headers["X-Dockrev-Delivery"] for received in place.received}
+        assert (len(place.received), ids) == (3, {waiting.pk})
+        row.refresh_from_db()
+        assert (Notification.objects.get().status, row.last_error) == ("sent", "")
+
+    def test_it_gives_up_after_the_last_pause(self, place: Sink) -> None:
+        channel(place)
+        place.answers = [500] * 20
+        tell()
+        for day in range(12):
+            send_all(timedelta(days=day + 1))
+        row = Notification.objects.get()
+        assert (row.status, row.attempts) == ("failed", len(outbox.PAUSES) + 1)
+        assert len(place.received) == row.attempts
+
+    def test_it_switches_off_a_channel_that_is_gone(self, place: Sink) -> None:
+        row = channel(place)
+        place.answers = [410]
+        tell()
+        send_all()
+        row.refresh_from_db()
+        assert (row.enabled, row.disabled_reason) == (False, "It answered 410 Gone.")
+        assert Notification.objects.get().status == "failed"
+
+    def test_it_never_shows_the_path_of_an_address(self, place: Sink) -> None:
+        channel(place, config={"url": "http://127.0.0.1:9/hook/with-a-token"})
+        tell()
+        send_all()
+        row = Notification.objects.get()
+        assert row.error
+        assert "with-a-token" not in row.error
+
+    def test_it_brings_back_what_a_dead_worker_was_sending(self, place: Sink) -> None:
+        channel(place)
+        tell()
+        now = timezone.now()
+        Notification.objects.take(now, status="sending")
+        outbox.recover(now)
+        assert Notification.objects.get().status == "sending"
+        outbox.recover(now + LEASE + timedelta(seconds=1))
+        assert Notification.objects.get().status == "waiting"
+
+    def test_it_hands_out_again_what_no_worker_began(self, place: Sink) -> None:
+        channel(place)
+        tell()
+        due = timezone.now() + COMPANY
+        assert outbox.dispatch_due(due) == 1
+        assert outbox.dispatch_due(due) == 0
+        OrmQ.objects.all().delete()
+        later = due + outbox.LOST_AFTER + timedelta(seconds=1)
+        outbox.recover(later)
+        assert outbox.dispatch_due(later) == 1
+        outbox.redispatch("quick")
+        assert outbox.dispatch_due(later) == 1
+
+    def test_it_sends_once_though_the_message_comes_twice(self, place: Sink) -> None:
+        channel(place)
+        tell()
+        send_all()
+        outbox.send(Notification.objects.get().pk)
+        assert len(place.received) == 1
+
+    def test_it_sends_again_what_a_person_wants_again(self, place: Sink) -> None:
+        channel(place)
+        tell()
+        send_all()
+        assert outbox.send_again(Notification.objects.get().pk)
+        send_all()
+        assert len(place.received) == 2
+
+
+class TestTest:
+    def test_it_says_what_the_other_side_answered(self, place: Sink) -> None:
+        row = channel(place, enabled=False)
+        assert outbox.send_test(row) == outbox.Tried(True, status=204)
+        assert place.received[0].json["schema"] == "dockrev.notification.test.v2"
+        place.answers = [403]
+        refused = outbox.send_test(row)
+        assert (refused.ok, refused.status, refused.error) == (False, 403, "It answered 403.")
