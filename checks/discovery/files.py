@@ -10,7 +10,7 @@ from pathlib import Path
 
 from django.utils.translation import gettext as _
 
-from checks.discovery.composition import Composition, Part, Scope
+from checks.discovery.composition import Composition, Scope
 from checks.discovery.dotenv import read_environment
 from checks.discovery.projects import FoundProject, FoundService
 
@@ -47,9 +47,7 @@ def read_project(
     variables = composition.variables(environment_files or [folder / ".env"], known)
     composition.add(paths, Scope(variables))
     named = variables.get("COMPOSE_PROJECT_NAME", "") or composition.name or folder.name
-    services, problems = _services(composition.services)
-    if not services and not composition.problems:
-        problems.append(_("%(file)s: it has no services") % {"file": paths[0]})
+    services, problems = _services(composition)
     return FoundProject(
         name=project_name or normal_name(named) or "default",
         source="files",
@@ -57,7 +55,7 @@ def read_project(
         config_files=paths,
         environment_files=tuple(environment_files),
         services=services,
-        error="\n".join([*composition.problems, *problems]),
+        error="\n".join(problems) or ("" if services else _no_services(paths[0])),
     )
 
 
@@ -140,9 +138,13 @@ def _first(folder: Path, names: Sequence[str]) -> list[Path]:
     return [path for name in names if (path := folder / name).is_file()][:1]
 
 
-def _services(parts: Mapping[str, Part]) -> tuple[tuple[FoundService, ...], list[str]]:
-    found, problems = [], []
-    for name, part in parts.items():
+def _no_services(file: Path) -> str:
+    return _("%(file)s: it has no services") % {"file": file}
+
+
+def _services(composition: Composition) -> tuple[tuple[FoundService, ...], list[str]]:
+    found, problems = [], list(composition.problems)
+    for name, part in composition.services.items():
         image = part.get("image") or ""
         if image or part.get("build"):
             found.append(FoundService(name, image, platform=part.get("platform") or ""))

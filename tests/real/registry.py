@@ -96,27 +96,17 @@ class Registry:
         layer = _layer(content)
         config = json.dumps(_config_of(platform, layer)).encode()
         config_type, layer_type = CONFIG_AND_LAYER[media_type]
-        packed = gzip.compress(layer, mtime=0)
-        return self.push_manifest(
-            repository,
-            tag,
-            {
-                "schemaVersion": 2,
-                "mediaType": media_type,
-                "config": {
-                    "mediaType": config_type,
-                    "digest": self.push_blob(repository, config),
-                    "size": len(config),
-                },
-                "layers": [
-                    {
-                        "mediaType": layer_type,
-                        "digest": self.push_blob(repository, packed),
-                        "size": len(packed),
-                    }
-                ],
-            },
-        )
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": media_type,
+            "config": self._part(repository, config, config_type),
+            "layers": [self._part(repository, gzip.compress(layer, mtime=0), layer_type)],
+        }
+        return self.push_manifest(repository, tag, manifest)
+
+    def _part(self, repository: str, data: bytes, media_type: str) -> dict[str, Any]:
+        digest = self.push_blob(repository, data)
+        return {"mediaType": media_type, "digest": digest, "size": len(data)}
 
     def push_index(
         self,
