@@ -92,9 +92,9 @@ def decide(local: Local, remote: Remote) -> Verdict:
         return Verdict("up_to_date", reason=_("Pinned to a digest: there is no tag to follow."))
     if not local.digests and local.started:
         return Verdict("unknown", reason=_("Built here: no registry has this image."))
+    digest = remote.head(local.reference)
     if not local.digests and not local.keeps_baseline:
         return Verdict("unknown", reason=_("Nothing says which image of this tag runs."))
-    digest = remote.head(local.reference)
     if not local.digests:
         return Verdict("up_to_date", baseline=digest, reason=_("First seen now."))
     if digest in local.digests:
@@ -108,6 +108,8 @@ def _newer(local: Local, digest: str, children: tuple[Child, ...] | None) -> Ver
     if children is None:
         return Verdict("update_available", Found(REBUILT, tag, digest, arch="unknown"))
     platforms = tuple(child.platform for child in children)
+    if not local.platform and any(child.digest in local.digests for child in children):
+        return Verdict("up_to_date")
     ours = child_for(local.platform, children)
     if ours is None:
         arch = "mismatch" if local.platform else "unknown"

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
+from pathlib import Path
 
-from django.core.management import execute_from_command_line
+import django
+from django.conf import settings
+from django.core.management import execute_from_command_line, load_command_class
 
-from dockrev.environment import CannotStart
+from dockrev import addresses
+from dockrev.environment import CannotStart, env
 
 
 def manage(argv: list[str] | None = None) -> None:
@@ -22,4 +27,30 @@ def manage(argv: list[str] | None = None) -> None:
 
 
 def main() -> None:
-    manage()
+    if sys.argv[1:2] == ["check"]:
+        check(sys.argv)
+    else:
+        manage()
+
+
+def check(argv: list[str]) -> None:
+    """Check compose files. Of the settings only these: the others make a data directory."""
+    settings.configure(
+        DOCKER_CONFIG=env.str("DOCKREV_DOCKER_CONFIG", default=""),
+        INSECURE_REGISTRIES=env.list("DOCKREV_INSECURE_REGISTRIES", default=[]),
+        PUBLIC_TARGETS_ONLY=env.bool("DOCKREV_PUBLIC_TARGETS_ONLY", default=False),
+        LOCALE_PATHS=[Path(__file__).resolve().parent.parent / "locale"],
+        TIME_ZONE="UTC",
+    )
+    django.setup(set_prefix=False)
+    addresses.enforce()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    try:
+        try:
+            load_command_class("checks", "check_compose").run_from_argv(argv)
+        finally:
+            sys.stdout.flush()
+    except (KeyboardInterrupt, BrokenPipeError):
+        os._exit(130)  # at once: threads that wait for a registry would be waited for

@@ -1,0 +1,103 @@
+"""Checks the images of compose files with no rows, no engine and no worker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from checks.decide import Found, Local, Verdict, decide
+from checks.discovery.projects import FoundProject, FoundService
+from checks.registry.client import Access, NotFound, RegistryClient, RegistryError
+from checks.registry.once import Once
+from checks.registry.reference import BadReference, Reference, parse
+
+PER_HOST = 8  # requests at once to one registry
+
+
+@dataclass(frozen=True)
+class Line:
+    """One service and what came of it. `error` says why it could not be checked."""
+
+    stack: str
+    service: str
+    image: str
+    status: str
+    found: Found | None = None
+    reason: str = ""
+    error: str = ""
+
+
+def check_all(projects: Sequence[FoundProject], access_of: Callable[[str], Access]) -> list[Line]:
+    """Check every service of the projects, in their order. Never raises for one of them."""
+    with _hosts(access_of) as at_host:
+        pending = [
+            _begin(project.name, service, at_host)
+            for project in projects
+            for service in project.services
+        ]
+        return [line() for line in pending]
+
+
+class _Host:
+    """A registry and the threads that ask it: a slow one takes none from the others."""
+
+    def __init__(self, access: Access) -> None:
+        self.remote = Once(RegistryClient(access))
+        self.threads = ThreadPoolExecutor(PER_HOST)
+
+
+@contextmanager
+def _hosts(access_of: Callable[[str], Access]) -> Iterator[Callable[[str], _Host]]:
+    hosts: dict[str, _Host] = {}
+
+    def at(name: str) -> _Host:
+        if name not in hosts:
+            hosts[name] = _Host(access_of(name))
+        return hosts[name]
+
+    try:
+        yield at
+    finally:
+        for host in hosts.values():
+            host.threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _begin(
+    stack: str, service: FoundService, at_host: Callable[[str], _Host]
+) -> Callable[[], Line]:
+    """Start to check a service; call what is returned to wait for what came of it."""
+
+    def line(verdict: Verdict, error: str = "") -> Line:
+        known = (stack, service.name, service.image_ref, verdict.status, verdict.found)
+        return Line(*known, reason=verdict.reason, error=error)
+
+    if not service.image_ref:
+        reason = _("Built here, and it names no image.")
+        return lambda: line(Verdict("unknown", reason=reason))
+    try:
+        reference = parse(service.image_ref)
+    except BadReference as error:
+        text = str(error)
+        return lambda: line(Verdict("error"), text)
+    host = at_host(reference.registry)
+    local = _local(reference, service)
+    future: Future[Verdict] = host.threads.submit(decide, local, host.remote)
+
+    def wait() -> Line:
+        try:
+            return line(future.result())
+        except NotFound as error:
+            return line(Verdict("unknown", gone=True), str(error))
+        except RegistryError as error:
+            return line(Verdict("error"), str(error))
+
+    return wait
+
+
+def _local(reference: Reference, service: FoundService) -> Local:
+    """Nothing runs as far as files know, and nothing was seen before: a pin is all there is."""
+    return Local(reference, platform=service.platform, keeps_baseline=False)

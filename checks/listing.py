@@ -1,0 +1,137 @@
+"""What `dockrev check` prints: a table for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from checks.from_files import Line
+
+GAP = "  "
+WIDEST_NAME = 28
+NARROWEST_IMAGE = 20
+
+
+def as_json(lines: Sequence[Line], troubles: int) -> str:
+    """The shape is part of the HTTP contract's page. `troubles` are errors of no service."""
+    return json.dumps(
+        {
+            "services": [_entry(line) for line in lines],
+            "summary": {
+                "services": len(lines),
+                "updates": sum(line.found is not None for line in lines),
+                "errors": troubles + sum(bool(line.error) for line in lines),
+            },
+        },
+        indent=2,
+    )
+
+
+def _entry(line: Line) -> dict[str, object]:
+    candidate = None
+    if line.found:
+        tag, digest = line.found.tag, line.found.digest
+        candidate = {"kind": "digest", "tag": tag, "digest": digest, "displayTag": tag}
+    return {
+        "stack": line.stack,
+        "service": line.service,
+        "image": line.image,
+        "status": line.status,
+        "candidate": candidate,
+        "error": line.error or None,
+    }
+
+
+def as_table(lines: Sequence[Line], width: int | None) -> str:
+    """Lines of at most `width` columns; without a width nothing is shortened."""
+    rows = [(f"{line.stack}/{line.service}", line.image, _status(line.status)) for line in lines]
+    head = (_("SERVICE"), _("IMAGE"), _("STATUS"))
+    widths = _widths([head, *rows], width)
+    printed = [_row(head, widths)]
+    for line, row in zip(lines, rows, strict=True):
+        printed.append(_row(row, widths))
+        printed.extend(_details(line, width))
+    return "\n".join([*printed, "", *_notes(lines, width), _summary(lines)])
+
+
+def _details(line: Line, width: int | None) -> Iterator[str]:
+    if line.found:
+        yield f"{GAP}{_plain(line.found.tag)}@{line.found.digest}"
+        if line.found.arch == "mismatch":
+            yield from _wrapped(_("It is not there for this platform."), width, indent=GAP)
+    if line.error:
+        yield from _wrapped(line.error, width, indent=GAP)
+
+
+def _notes(lines: Sequence[Line], width: int | None) -> Iterator[str]:
+    """Why something is not known, once for all services that share the reason."""
+    reasons = Counter(line.reason for line in lines if line.status == "unknown" and line.reason)
+    for reason, count in reasons.items():
+        text = ngettext("%(count)d service unknown: ", "%(count)d services unknown: ", count)
+        yield from _wrapped(text % {"count": count} + reason, width)
+
+
+def _summary(lines: Sequence[Line]) -> str:
+    count = len(lines)
+    updates = sum(line.found is not None for line in lines)
+    errors = sum(bool(line.error) for line in lines)
+    return ", ".join(
+        [
+            ngettext("%(n)d service", "%(n)d services", count) % {"n": count},
+            ngettext("%(n)d update", "%(n)d updates", updates) % {"n": updates},
+            ngettext("%(n)d not checked", "%(n)d not checked", errors) % {"n": errors},
+        ]
+    )
+
+
+def _status(status: str) -> str:
+    words = {
+        "up_to_date": _("up to date"),
+        "update_available": _("update available"),
+        "arch_mismatch": _("not for this platform"),
+        "unknown": _("unknown"),
+        "error": _("error"),
+    }
+    return words[status]
+
+
+def _widths(rows: Sequence[tuple[str, str, str]], width: int | None) -> tuple[int, int]:
+    names = max(len(row[0]) for row in rows)
+    images = max(len(row[1]) for row in rows)
+    if width is None:
+        return names, images
+    names = min(names, WIDEST_NAME)
+    left = width - names - 2 * len(GAP) - max(len(row[2]) for row in rows)
+    return names, min(images, max(left, NARROWEST_IMAGE))
+
+
+def _row(cells: tuple[str, str, str], widths: tuple[int, int]) -> str:
+    fitted = [_fit(cell, room).ljust(room) for cell, room in zip(cells, widths, strict=False)]
+    return GAP.join([*fitted, cells[2]]).rstrip()
+
+
+def _fit(text: str, room: int) -> str:
+    """Shorten in the middle: a repository is known by its start, a tag is at the end."""
+    text = _plain(text)
+    if len(text) <= room:
+        return text
+    tail = (room - 1) // 2
+    return f"{text[: room - 1 - tail]}…{text[-tail:]}"
+
+
+def _wrapped(text: str, width: int | None, *, indent: str = "") -> list[str]:
+    if width is None:
+        return [indent + _plain(text)]
+    return textwrap.wrap(
+        _plain(text), width, initial_indent=indent, subsequent_indent=indent, break_long_words=True
+    )
+
+
+def _plain(text: str) -> str:
+    """What a file or a registry says must not steer the terminal."""
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
