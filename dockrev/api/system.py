@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from dockrev import probes
-from dockrev.api.answers import query
+from dockrev.api.answers import ErrorFacts, query
 from dockrev.errors import error_body
 
 
@@ -25,6 +25,7 @@ class HealthQuery(serializers.Serializer[Any]):
 class HealthFacts(serializers.Serializer[Any]):
     status = serializers.ChoiceField(["ok", "unavailable"])
     checks = serializers.DictField(child=serializers.ChoiceField(["ok", "absent", "down"]))
+    error = ErrorFacts(required=False)
 
 
 class VersionFacts(serializers.Serializer[Any]):
