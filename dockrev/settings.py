@@ -171,6 +171,7 @@ else:
 # --- work -------------------------------------------------------------------------------------
 LEASE = timedelta(minutes=2)  # longer than `timeout` of the quick cluster
 LEASE_RENEW_EVERY = timedelta(seconds=30)
+LONG_CLUSTER_IDLE = timedelta(minutes=10)  # then it is stopped
 Q_CLUSTER = {
     "name": "dockrev",  # signs the messages: the same in every cluster
     "cluster_name": "quick",

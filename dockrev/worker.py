@@ -14,6 +14,7 @@ from functools import partial
 from importlib import import_module
 from types import FrameType
 
+from django.conf import settings
 from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 from django_q.models import OrmQ
@@ -31,7 +32,6 @@ RECOVER_SECONDS = 5.0
 GRACE_SECONDS = 10.0
 LATE_AFTER = timedelta(seconds=10)
 LATE_LOOKS = 3  # in a row: the first look after a machine slept finds everything late
-IDLE_SECONDS = 600.0
 MOST_RESTARTS, RESTARTS_WITHIN = 5, 60.0
 TROUBLE_PAUSE = 2.0
 
@@ -92,10 +92,10 @@ class Watched:
         return self.late_looks >= LATE_LOOKS
 
     def is_needed(self, now: datetime) -> bool:
-        """Whether it has, or had within ten minutes, anything to do."""
+        """Whether it has anything to do, or had a while ago."""
         if self.always or OrmQ.objects.filter(key=self.name).exists() or self.busy(now):
             self.needed_at = time.monotonic()
-        return time.monotonic() - self.needed_at < IDLE_SECONDS
+        return time.monotonic() - self.needed_at < settings.LONG_CLUSTER_IDLE.total_seconds()
 
 
 class Worker:

@@ -1,0 +1,127 @@
+"""Processes are killed and stopped at bad moments, and the work still gets done, once."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+
+from tests.processes.instance import Instance, parent, until
+
+WHOLE = 4  # two workers, a monitor, a pusher
+
+
+def kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+
+
+def test_it_does_a_job_once_whose_worker_is_killed(instance: Instance) -> None:
+    assert instance.command("migrate").returncode == 0
+    instance.work()
+    (job,) = instance.ask(1, seconds="2")
+    until(lambda: instance.jobs([job]) == [("running", 0)], within=10)
+    for pid in instance.workers()[:2]:  # it is one of these
+        kill(pid)
+    until(lambda: instance.did([job]), within=20)
+    assert instance.rows("SELECT losses FROM checks_job WHERE id = ?", job) == [(1,)]
+
+
+def test_it_works_on_after_twenty_random_kills(instance: Instance) -> None:
+    instance.run()
+    chance = random.Random(20)  # noqa: S311 - which process is killed is no secret
+    ids = []
+    for turn in range(20):
+        if turn % 4 == 0:
+            ids += instance.ask(3, seconds="0.3")
+        until(lambda: len(instance.workers()) == WHOLE, within=45, what="a whole cluster")
+        kill(chance.choice(instance.workers()))
+    ids += instance.ask(3)
+    until(lambda: instance.did(ids), within=60)
+
+
+def test_it_shares_work_between_two_workers(instance: Instance) -> None:
+    assert instance.command("migrate").returncode == 0
+    first, second = instance.work(), instance.work()
+    assert len(instance.sentinels()) == 2
+    ids = instance.ask(30, seconds="0.1")
+    instance.rows(
+        "UPDATE dockrev_schedule SET next_run_at = '2020-01-01 00:00:00' WHERE name = 'test'"
+    )
+    until(lambda: instance.did(ids), within=30)
+
+    fired = "SELECT status FROM checks_job WHERE reason = 'schedule' AND kind = 'test.quick'"
+    until(lambda: instance.rows(fired) == [("success",)], within=10)
+    for process in (first, second):
+        process.terminate()
+        assert process.wait(15) == 0
+
+
+def test_it_goes_on_when_one_of_two_workers_dies_whole(instance: Instance) -> None:
+    assert instance.command("migrate").returncode == 0
+    first = instance.work()
+    ids = instance.ask(4, seconds="1")
+    until(lambda: ("running", 0) in instance.jobs(ids), within=10)
+    instance.work()
+    first.kill()
+    first.wait()
+    until(lambda: instance.did(ids), within=30)
+
+
+def test_it_notices_workers_that_do_nothing(instance: Instance) -> None:
+    assert instance.command("migrate").returncode == 0
+    instance.work()
+    stuck = instance.workers()
+    for pid in stuck[:2]:
+        os.kill(pid, signal.SIGSTOP)
+    ids = instance.ask(3)
+    until(lambda: instance.did(ids), within=40)
+    assert not set(stuck) & set(instance.workers())
+
+
+def test_it_gives_up_when_its_clusters_keep_dying(instance: Instance) -> None:
+    assert instance.command("migrate").returncode == 0
+    process = instance.work()
+    while process.poll() is None:
+        for pid in instance.sentinels():
+            kill(pid)
+        time.sleep(0.2)  # between two kills
+    assert process.returncode == 1
+    assert "died too often" in instance.complained()
+    assert instance.processes() == {}
+
+
+def test_it_runs_the_long_cluster_only_while_it_is_needed(instance: Instance) -> None:
+    assert instance.command("migrate").returncode == 0
+    instance.work()
+    assert not instance.sentinels("long")
+    ids = instance.ask(2, kind="test.long", seconds="0.5")
+    until(lambda: instance.sentinels("long"), within=10)
+    until(lambda: instance.did(ids), within=20)
+    until(lambda: not instance.sentinels("long"), within=20)
+    assert instance.did(instance.ask(1, kind="test.long")) or until(
+        lambda: instance.sentinels("long"), within=10
+    )
+
+
+def test_it_lives_with_an_app_whose_part_is_broken(instance: Instance) -> None:
+    assert instance.command("migrate").returncode == 0
+    instance.start("work", DOCKREV_TEST_FAILING_APP="yes")
+    ids = instance.ask(2)
+    until(lambda: instance.did(ids), within=20)
+    assert "this app is broken" in instance.complained()
+
+
+def test_it_brings_server_and_worker_back(instance: Instance) -> None:
+    instance.run()
+    for pid, name in instance.processes().items():
+        if name == "dockrev server":
+            kill(pid)
+    until(lambda: not instance.serves(), within=10)
+    until(instance.serves, within=20)
+
+    worker = parent(instance.sentinels()[0])
+    kill(worker)
+    until(lambda: instance.workers() and worker not in instance.processes(), within=20)
+    ids = instance.ask(1)
+    until(lambda: instance.did(ids), within=20)
