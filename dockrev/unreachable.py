@@ -101,7 +101,8 @@ _WORDS: list[tuple[type[BaseException] | tuple[type[BaseException], ...], Words]
     ),
     (socket.gaierror, _unknown_name),
     (ssl.SSLCertVerificationError, _untrusted),
-    ((ssl.SSLError, requests_errors.SSLError), _insecure),
+    (ssl.SSLError, _insecure),
+    (requests_errors.SSLError, _insecure),
     (ConnectionRefusedError, _always(_("%(host)s refused the connection."))),
     (OSError, _no_route),
     (
@@ -120,4 +121,5 @@ _WORDS: list[tuple[type[BaseException] | tuple[type[BaseException], ...], Words]
         (urllib3_errors.ProtocolError, HTTPException, ConnectionError),
         _always(_("%(host)s broke off before its answer was whole.")),
     ),
+    (ValueError, _always(_("%(host)s is not part of a valid http or https address."))),
 ]

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from checks.registry.auth import Challenge, Grants, challenges
 from checks.registry.client import Access, BadAnswer, RegistryClient, Unauthorized
 from checks.registry.reference import parse
-from tests.registry.conftest import Starts
-from tests.registry.servers import Asked, Reply, TokenRegistry, as_json
+from tests.servers import Asked, Reply, Starts, TokenRegistry, as_json
 
 SOME_DIGEST = "sha256:" + "a" * 64
 TOKENS = st.text("abcXYZ019-_", min_size=1, max_size=8)

@@ -16,8 +16,7 @@ from checks.registry.client import (
 )
 from checks.registry.reference import Reference, parse
 from tests.real.registry import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Registry
-from tests.registry.conftest import Starts
-from tests.registry.servers import Asked, Reply, Server
+from tests.servers import Asked, Reply, Server, Starts
 
 SOME_DIGEST = "sha256:" + "a" * 64
 BRIEF = (1.0, 0.3)

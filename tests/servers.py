@@ -6,12 +6,14 @@ import json
 import ssl
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Event, Thread
 from urllib.parse import parse_qs, urlsplit
+
+import pytest
 
 from tests.real.registry import digest_of
 
@@ -53,6 +55,7 @@ class Server:
     def __init__(self, answer: Callable[[Asked], Reply | None], port: int = 0) -> None:
         self.answer = answer
         self.asked: list[Asked] = []
+        self.connections = 0
         self.over = Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
         self._server.daemon_threads = True
@@ -82,6 +85,10 @@ class Server:
 def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+
+        def setup(self) -> None:
+            server.connections += 1
+            super().setup()
 
         def do_GET(self) -> None:
             headers = {name.lower(): value for name, value in self.headers.items()}
@@ -125,6 +132,16 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
             """Say nothing."""
 
     return Handler
+
+
+Starts = Callable[[Callable[[Asked], Reply | None]], Server]
+
+
+@pytest.fixture
+def serve() -> Iterator[Starts]:
+    """Call it with a function from request to reply; the server runs until the test is over."""
+    with ExitStack() as stack:
+        yield lambda answer: stack.enter_context(Server(answer).running())
 
 
 class TokenRegistry:
