@@ -27,6 +27,7 @@ from dockrev.ticks import PRELOAD, SHARES
 logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.1
+START_SECONDS = 0.5
 LOOK_SECONDS = 1.0
 RECOVER_SECONDS = 5.0
 GRACE_SECONDS = 10.0
@@ -91,6 +92,9 @@ class Watched:
         self.late_looks = self.late_looks + 1 if late else 0
         return self.late_looks >= LATE_LOOKS
 
+    def is_due(self, now: datetime) -> bool:
+        return self.always or OrmQ.objects.filter(key=self.name, lock__lte=now).exists()
+
     def is_needed(self, now: datetime) -> bool:
         """Whether it has anything to do, or had a while ago."""
         if self.always or OrmQ.objects.filter(key=self.name).exists() or self.busy(now):
@@ -105,6 +109,7 @@ class Worker:
         self.stopping = False
         self.watched = [Watched(name, always=name == "quick") for name in CLUSTERS]
         self.restarts: deque[float] = deque(maxlen=MOST_RESTARTS)
+        self.start = Every(START_SECONDS)
         self.look = Every(LOOK_SECONDS)
         self.recover = Every(RECOVER_SECONDS)
 
@@ -148,9 +153,11 @@ class Worker:
         return fine
 
     def _steps(self) -> Iterator[Callable[[datetime], object]]:
-        yield schedules.fire_due
         yield from (share.dispatch_due for share in SHARES)
-        yield from (partial(self._watch, cluster) for cluster in self.watched)
+        yield self._restart_dead
+        if self.start.is_time():
+            yield schedules.fire_due
+            yield self._start_needed
         if self.look.is_time():
             yield from (partial(self._look_at, cluster) for cluster in self.watched)
         if self.recover.is_time():
@@ -161,12 +168,15 @@ class Worker:
     def _beat(self, now: datetime) -> None:
         probes.beat(probes.WORKER, now, {"pid": os.getpid()})
 
-    def _watch(self, cluster: Watched, now: datetime) -> None:
-        if cluster.process is None:
-            if cluster.always or OrmQ.objects.filter(key=cluster.name, lock__lte=now).exists():
+    def _restart_dead(self, now: datetime) -> None:
+        for cluster in self.watched:
+            if cluster.process is not None and cluster.process.exitcode is not None:
+                self._restart(cluster, "it lost a process")
+
+    def _start_needed(self, now: datetime) -> None:
+        for cluster in self.watched:
+            if cluster.process is None and cluster.is_due(now):
                 cluster.start()
-        elif cluster.process.exitcode is not None:
-            self._restart(cluster, "it lost a process")
 
     def _look_at(self, cluster: Watched, now: datetime) -> None:
         if cluster.process is None:
