@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
@@ -24,3 +26,6 @@ class ChecksConfig(AppConfig):
         kinds.register(checking.CHECK_STACK)
         kinds.register(checking.CHECK_ALL)
         schedules.register("discovery", "* * * * *", discovery.enqueue_scheduled)
+        schedules.register(
+            "check", "0 */6 * * *", checking.enqueue_scheduled, jitter=timedelta(minutes=10)
+        )

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from checks import queue
 from checks.decide import Local, Remote, Verdict, decide
 from checks.kinds import JobKind, Outcome
 from checks.models import Job, Service
@@ -45,7 +46,7 @@ def check_service(run: Run) -> Outcome:
 
 def check_many(run: Run) -> Outcome:
     """Jobs `check.stack` and `check.all`: results are written as they come, told at the end."""
-    services = Service.objects.current().select_related("stack__host").order_by("pk")
+    services = Service.objects.present().select_related("stack__host").order_by("pk")
     if run.job.scope == Job.Scope.STACK:
         services = services.filter(stack=run.job.stack_id)
     chosen = list(services)
@@ -66,6 +67,13 @@ def check_many(run: Run) -> Outcome:
 CHECK_SERVICE = JobKind("check.service", cluster="quick", repeatable=True, run=check_service)
 CHECK_STACK = JobKind("check.stack", cluster="long", repeatable=True, run=check_many)
 CHECK_ALL = JobKind("check.all", cluster="long", repeatable=True, run=check_many)
+
+
+def enqueue_scheduled() -> queue.Queued:
+    """The safety net below the webhooks."""
+    return queue.enqueue(
+        queue.Request(kind=CHECK_ALL.name, reason=Job.Reason.SCHEDULE, notify=True)
+    )
 
 
 @transaction.atomic

@@ -46,7 +46,7 @@ def _running(events: Iterable[ImageEvent]) -> list[Match]:
 def _that_run(host: str, front: str, repository: str) -> models.QuerySet[Service, Any]:
     mirrors = Registry.objects.filter(mirror_of__in=[host, front]).values("host")
     return (
-        Service.objects.current()
+        Service.objects.present()
         .filter(Q(registry__in=[host, front]) | Q(registry__in=mirrors), repository=repository)
         .order_by("pk")
         .values_list("pk", "name", "stack_id", "stack__name")

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from checks import queue
 from checks.discovery.projects import FoundHost
 from checks.discovery.reconcile import Action, Changes, reconcile
-from checks.kinds import JobKind, Outcome
+from checks.kinds import JobKind, Outcome, nothing_to_write
 from checks.models import Host, Job, JobLog
 from checks.run import Run
 
@@ -38,8 +38,14 @@ def discover(run: Run) -> Outcome:
         _summary(hosts, looks),
         # Nowhere anything to look at is a failure; an absent engine beside folders is not.
         status=Job.Status.SUCCESS if any(_saw(f) for f, _c in looks) else Job.Status.FAILED,
+        write=_check_what_is_new if any(c.created for _f, c in looks) else nothing_to_write,
         quiet=not any(changes for _f, changes in looks),
     )
+
+
+def _check_what_is_new(job: Job) -> None:
+    """Nobody has asked a registry about these yet. Silent: a new stack is no news."""
+    queue.enqueue(queue.Request(kind="check.all", reason=job.reason, created_by=job.created_by))
 
 
 KIND = JobKind("discovery", cluster="quick", repeatable=True, run=discover)

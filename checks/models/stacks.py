@@ -82,8 +82,9 @@ class ServiceQuerySet(models.QuerySet["Service"]):
         """Services that are neither archived nor in an archived stack."""
         return self.filter(archived_at=None, stack__archived_at=None)
 
-    def of_image(self, registry: str, repository: str) -> Self:
-        return self.current().filter(registry=registry, repository=repository)
+    def present(self) -> Self:
+        """Those of them that the last look still found."""
+        return self.current().filter(missing_since=None)
 
 
 class Service(models.Model):

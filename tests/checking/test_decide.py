@@ -83,6 +83,15 @@ class TestDecide:
         assert decide(pinned, Has(OLD)).status == "up_to_date"
         assert decide(pinned, Has(NEW)).status == "update_available"
 
+    def test_it_asks_for_a_floating_tag_on_the_command_line_only_whether_it_is_there(self) -> None:
+        registry = Has(NEW)
+        assert decide(Local(NGINX, keeps_baseline=False), registry).status == "unknown"
+        assert registry.asked == ["HEAD"]
+
+    def test_it_knows_an_image_by_any_platform_where_ours_is_unknown(self) -> None:
+        local = Local(replace(NGINX, digest=OLD), keeps_baseline=False)
+        assert decide(local, Has(INDEX, {"linux/arm64": OLD})).status == "up_to_date"
+
     def test_it_keeps_the_digest_first_seen_and_compares_with_it(self) -> None:
         first = decide(Local(NGINX), Has(OLD))
         assert (first.status, first.baseline) == ("up_to_date", OLD)
@@ -94,10 +103,9 @@ class TestDecide:
         ("local", "status"),
         [
             (Local(NGINX, started=True), "unknown"),
-            (Local(NGINX, keeps_baseline=False), "unknown"),
             (Local(Reference("docker.io", "library/nginx", "", OLD)), "up_to_date"),
         ],
-        ids=["built here", "floating on the command line", "no tag to follow"],
+        ids=["built here", "no tag to follow"],
     )
     def test_it_does_not_ask_where_the_answer_would_say_nothing(
         self, local: Local, status: str

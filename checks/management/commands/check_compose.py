@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 from checks.discovery.files import projects_below, read_project
 from checks.discovery.projects import FoundProject
 from checks.from_files import Line, check_all
-from checks.listing import as_json, as_table
+from checks.listing import as_json, as_table, plain
 from checks.registry.client import Access
 from checks.registry.docker_config import Account, accounts
 from checks.registry.reference import normal_host
@@ -65,8 +65,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         projects, troubles = _read(options["paths"])
         troubles += [f"{each.name}: {each.error}" for each in projects if each.error]
-        for trouble in troubles:
-            self.stderr.write(trouble)
+        for line in "\n".join(troubles).splitlines():
+            self.stderr.write(plain(line))
         insecure = [*options["insecure_registry"], *settings.INSECURE_REGISTRIES]
         lines = check_all(projects, _Accesses(insecure, accounts(settings.DOCKER_CONFIG)))
         if options["json"]:

@@ -52,7 +52,7 @@ class Command(BaseCommand):
 
 
 def _services() -> list[tuple[str, ...]]:
-    services = Service.objects.current().filter(missing_since=None).select_related("stack__host")
+    services = Service.objects.present().select_related("stack__host")
     return [
         (row.stack.host.name, row.stack.name, row.name, row.get_state_display(), row.image_ref)
         for row in services.order_by("stack__host__name", "stack__name", "name")
