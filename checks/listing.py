@@ -59,9 +59,14 @@ def as_table(lines: Sequence[Line], width: int | None) -> str:
     return "\n".join([*printed, "", *_notes(lines, width), _summary(lines)])
 
 
+def plain(text: str) -> str:
+    """What a file or a registry says must not steer the terminal."""
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
+
+
 def _details(line: Line, width: int | None) -> Iterator[str]:
     if line.found:
-        yield f"{GAP}{_plain(line.found.tag)}@{line.found.digest}"
+        yield f"{GAP}{plain(line.found.tag)}@{line.found.digest}"
         if line.found.arch == "mismatch":
             yield from _wrapped(_("It is not there for this platform."), width, indent=GAP)
     if line.error:
@@ -117,7 +122,7 @@ def _row(cells: tuple[str, str, str], widths: tuple[int, int]) -> str:
 
 def _fit(text: str, room: int) -> str:
     """Shorten in the middle: a repository is known by its start, a tag is at the end."""
-    text = _plain(text)
+    text = plain(text)
     if len(text) <= room:
         return text
     tail = (room - 1) // 2
@@ -126,12 +131,7 @@ def _fit(text: str, room: int) -> str:
 
 def _wrapped(text: str, width: int | None, *, indent: str = "") -> list[str]:
     if width is None:
-        return [indent + _plain(text)]
+        return [indent + plain(text)]
     return textwrap.wrap(
-        _plain(text), width, initial_indent=indent, subsequent_indent=indent, break_long_words=True
+        plain(text), width, initial_indent=indent, subsequent_indent=indent, break_long_words=True
     )
-
-
-def _plain(text: str) -> str:
-    """What a file or a registry says must not steer the terminal."""
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)

@@ -184,3 +184,10 @@ class TokenRegistry:
         token = f"token-{len(self.tokens_given)}"
         self.valid.add(token)
         return self.token_answer(token)
+
+
+@pytest.fixture
+def token_registry() -> Iterator[TokenRegistry]:
+    registry = TokenRegistry(user="ada", password="lovelace")
+    with registry.server.running():
+        yield registry

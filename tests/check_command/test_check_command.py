@@ -1,0 +1,316 @@
+"""`dockrev check` as people call it: a process, compose files, a registry."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.real.processes import free_port
+from tests.real.registry import Registry
+from tests.servers import Asked, Reply, Starts, TokenRegistry
+
+DOCKREV = Path(sys.executable).with_name("dockrev")
+OLD = "sha256:" + "0" * 64
+
+
+class Ended(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def services(self) -> dict[str, dict[str, Any]]:
+        return {each["service"]: each for each in self.json["services"]}
+
+
+Check = Callable[..., Ended]
+
+
+@pytest.fixture
+def check(tmp_path: Path) -> Check:
+    """Run the command in an empty folder, with nothing of this suite's in its environment."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+
+    def run(*arguments: str | Path, **environment: str) -> Ended:
+        ended = subprocess.run(
+            [DOCKREV, "check", *arguments],
+            cwd=folder,
+            env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), **environment},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert "Traceback" not in ended.stderr
+        assert list(folder.iterdir()) == []
+        return Ended(ended.returncode, ended.stdout, ended.stderr)
+
+    return run
+
+
+@pytest.fixture
+def compose_file(tmp_path: Path) -> Callable[..., Path]:
+    """Write a project of services by name: an image, or whatever the service should be."""
+
+    def write(folder: str = "shop", **services: object) -> Path:
+        file = tmp_path / folder / "compose.yaml"
+        file.parent.mkdir(exist_ok=True)
+        described = {
+            name: {"image": value} if isinstance(value, str) else value
+            for name, value in services.items()
+        }
+        file.write_text(json.dumps({"services": described}))
+        return file
+
+    return write
+
+
+ComposeFile = Callable[..., Path]
+
+
+@pytest.mark.engine
+class TestPins:
+    """Without an engine, what a reference is pinned to is what runs."""
+
+    def test_it_finds_that_all_is_current(
+        self, check: Check, compose_file: ComposeFile, registry: Registry
+    ) -> None:
+        digest = registry.push_image("cmd/current", "1", content="current")
+        image = f"{registry.address}/cmd/current:1@{digest}"
+        ended = check(compose_file(api=image), "--json")
+        assert ended.code == 0
+        assert ended.json == {
+            "services": [
+                {
+                    "stack": "shop",
+                    "service": "api",
+                    "image": image,
+                    "status": "up_to_date",
+                    "candidate": None,
+                    "error": None,
+                }
+            ],
+            "summary": {"services": 1, "updates": 0, "errors": 0},
+        }
+
+    def test_it_finds_an_update(
+        self, check: Check, compose_file: ComposeFile, registry: Registry
+    ) -> None:
+        old = registry.push_image("cmd/moved", "1", content="old")
+        new = registry.push_image("cmd/moved", "1", content="new")
+        ended = check(compose_file(api=f"{registry.address}/cmd/moved:1@{old}"), "--json")
+        assert ended.code == 1
+        assert ended.services["api"]["status"] == "update_available"
+        assert ended.services["api"]["candidate"] == {
+            "kind": "digest",
+            "tag": "1",
+            "digest": new,
+            "displayTag": "1",
+        }
+        assert ended.json["summary"] == {"services": 1, "updates": 1, "errors": 0}
+
+    @pytest.mark.parametrize("platform", ["", "linux/arm64"])
+    def test_it_sees_that_our_part_of_a_moved_index_is_the_same(
+        self, check: Check, compose_file: ComposeFile, registry: Registry, platform: str
+    ) -> None:
+        contents = {"linux/amd64": "a", "linux/arm64/v8": f"b{platform}"}
+        _digest, children = registry.push_multi("cmd/part", "1", contents)
+        pin = children["linux/arm64/v8"]
+        registry.push_multi("cmd/part", "1", {**contents, "linux/amd64": "new"})
+        service = {"image": f"{registry.address}/cmd/part:1@{pin}", "platform": platform or None}
+        ended = check(compose_file(api=service), "--json")
+        assert (ended.code, ended.services["api"]["status"]) == (0, "up_to_date")
+
+    def test_it_says_that_an_update_is_not_for_the_platform(
+        self, check: Check, compose_file: ComposeFile, registry: Registry
+    ) -> None:
+        registry.push_multi("cmd/arch", "1", {"linux/amd64": "only"})
+        service = {
+            "image": f"{registry.address}/cmd/arch:1@{OLD}",
+            "platform": "linux/arm/v7",
+        }
+        ended = check(compose_file(api=service), "--json")
+        assert (ended.code, ended.services["api"]["status"]) == (1, "arch_mismatch")
+        assert "not there for this platform" in check(compose_file(api=service)).out
+
+    def test_it_calls_what_is_not_pinned_unknown(
+        self, check: Check, compose_file: ComposeFile, registry: Registry
+    ) -> None:
+        registry.push_image("cmd/floating", "latest", content="floating")
+        ended = check(compose_file(api=f"{registry.address}/cmd/floating"), "--json")
+        assert (ended.code, ended.services["api"]["status"]) == (0, "unknown")
+        assert ended.services["api"]["candidate"] is None
+
+    def test_it_says_that_a_tag_is_not_there(
+        self, check: Check, compose_file: ComposeFile, registry: Registry
+    ) -> None:
+        registry.push_image("cmd/typo", "1.2", content="typo")
+        ended = check(compose_file(api=f"{registry.address}/cmd/typo:1.3"), "--json")
+        assert (ended.code, ended.services["api"]["status"]) == (2, "unknown")
+        assert "does not have cmd/typo:1.3" in ended.services["api"]["error"]
+
+    def test_it_goes_on_where_one_cannot_be_checked(
+        self, check: Check, compose_file: ComposeFile, registry: Registry
+    ) -> None:
+        registry.push_image("cmd/beside", "1", content="beside")
+        file = compose_file(
+            api=f"{registry.address}/cmd/beside:1@{OLD}",
+            down=f"127.0.0.1:{free_port()}/acme/api:1",
+            malformed="Not/An:image ref",
+            built={"build": "."},
+        )
+        ended = check(file, "--json")
+        assert ended.code == 2
+        assert {name: each["status"] for name, each in ended.services.items()} == {
+            "api": "update_available",
+            "down": "error",
+            "malformed": "error",
+            "built": "unknown",
+        }
+        assert "refused the connection" in ended.services["down"]["error"]
+        assert ended.json["summary"] == {"services": 4, "updates": 1, "errors": 2}
+
+
+class TestWhatItReads:
+    def test_it_reads_every_project_of_a_folder(
+        self, check: Check, compose_file: ComposeFile, tmp_path: Path
+    ) -> None:
+        for name in ("one", "two"):
+            compose_file(name, api={"build": "."})
+        ended = check(tmp_path, tmp_path / "one" / "compose.yaml", "--json")
+        assert [each["stack"] for each in ended.json["services"]] == ["one", "two"]
+
+    @pytest.mark.parametrize("name", ["missing.yaml", "empty-folder", "broken.yaml"])
+    def test_it_says_what_cannot_be_read(self, check: Check, tmp_path: Path, name: str) -> None:
+        (tmp_path / "empty-folder").mkdir()
+        (tmp_path / "broken.yaml").write_text("services: [")
+        ended = check(tmp_path / name, "--json")
+        assert ended.code == 2
+        assert ended.json == {"services": [], "summary": {"services": 0, "updates": 0, "errors": 1}}
+        assert name.partition(".")[0] in ended.err
+
+    def test_it_asks_for_an_image_once(
+        self, check: Check, compose_file: ComposeFile, serve: Starts
+    ) -> None:
+        server = serve(lambda asked: Reply(200, headers={"Docker-Content-Digest": OLD}))
+        services = {f"s{n}": f"{server.address}/acme/api:{n % 2}@{OLD}" for n in range(30)}
+        ended = check(compose_file(**services), "--json")
+        assert (ended.code, ended.json["summary"]["services"]) == (0, 30)
+        assert sorted(asked.path[-1] for asked in server.asked) == ["0", "1"]
+
+    def test_it_signs_in_as_docker_login_has(
+        self, check: Check, compose_file: ComposeFile, tmp_path: Path, token_registry: TokenRegistry
+    ) -> None:
+        address = token_registry.server.address
+        file = compose_file(api=f"{address}/acme/api:1@{token_registry.digest}")
+        assert "private, or it does not exist" in check(file).out
+        login = {"auths": {address: {"username": "ada", "password": "lovelace"}}}
+        (tmp_path / "config.json").write_text(json.dumps(login))
+        ended = check(file, DOCKREV_DOCKER_CONFIG=str(tmp_path))
+        assert ended.code == 0
+        assert "lovelace" not in ended.out + ended.err
+
+    def test_it_asks_with_plain_http_only_where_told(
+        self, check: Check, compose_file: ComposeFile, serve: Starts
+    ) -> None:
+        server = serve(lambda asked: Reply(200, headers={"Docker-Content-Digest": OLD}))
+        # Any other name of this machine: a loopback one is asked with plain http anyway.
+        host = f"ip6-localhost.example:{server.port}"
+        file = compose_file(api=f"{host}/acme/api:1@{OLD}")
+        proxy = {"http_proxy": f"http://{server.address}", "https_proxy": "http://127.0.0.1:1"}
+        assert check(file, **proxy).code == 2
+        assert check(file, "--insecure-registry", host, **proxy).code == 0
+        assert check(file, DOCKREV_INSECURE_REGISTRIES=f"x,{host}", **proxy).code == 0
+
+    def test_it_needs_no_data_directory(self, check: Check, compose_file: ComposeFile) -> None:
+        ended = check(compose_file(api={"build": "."}), DOCKREV_DATA_DIR="/proc/nowhere")
+        assert ended.code == 0
+
+
+class TestTheTable:
+    @pytest.fixture
+    def images(self, serve: Starts) -> dict[str, str]:
+        def answer(asked: Asked) -> Reply:
+            return Reply(200, headers={"Docker-Content-Digest": "sha256:" + "9" * 64})
+
+        address = serve(answer).address
+        return {
+            "current": f"{address}/acme/api:1@sha256:" + "9" * 64,
+            "floating": f"{address}/acme/a-rather-long-name-of-a-repository/with-parts:2.10-alpine",
+            "down": f"127.0.0.1:{free_port()}/acme/api:1",
+            "a-service-with-a-name-that-is-longer-than-most": f"{address}/acme/web:1",
+        }
+
+    def test_it_fits_a_terminal_of_80_columns(
+        self, compose_file: ComposeFile, images: dict[str, str]
+    ) -> None:
+        shown = on_a_terminal(DOCKREV, "check", str(compose_file(**images)))
+        assert max(map(len, shown.splitlines())) <= 80
+        for word in ("shop/current", "up to date", "…", "2.10-alpine", "refused the connection"):
+            assert word in shown
+
+    def test_it_shortens_nothing_in_a_pipe(
+        self, check: Check, compose_file: ComposeFile, images: dict[str, str]
+    ) -> None:
+        shown = check(compose_file(**images)).out
+        assert all(image in shown for image in images.values())
+        assert shown.rstrip().endswith("4 services, 0 updates, 1 not checked")
+
+    def test_it_does_not_let_a_file_steer_the_terminal(
+        self, check: Check, compose_file: ComposeFile
+    ) -> None:
+        ended = check(compose_file(api="acme/\u001b[31mred", **{"\u001b[2Jx": {"build": "."}}))
+        assert "\u001b" not in ended.out + ended.err
+
+    def test_it_bears_a_terminal_without_unicode(
+        self, check: Check, compose_file: ComposeFile
+    ) -> None:
+        ended = check(compose_file(api="größe"), LC_ALL="C", PYTHONIOENCODING="ascii")
+        assert "gr??e" in ended.out
+
+
+def test_it_is_a_management_command_too(compose_file: ComposeFile, tmp_path: Path) -> None:
+    manage = Path(__file__).parents[2] / "manage.py"
+    ended = subprocess.run(
+        [sys.executable, manage, "check_compose", compose_file(api={"build": "."}), "--json"],
+        env={"PATH": os.environ["PATH"], "DOCKREV_DATA_DIR": str(tmp_path / "data")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (ended.returncode, json.loads(ended.stdout)["summary"]["services"]) == (0, 1)
+
+
+def on_a_terminal(*command: str | Path) -> str:
+    """Run a command in a terminal of 80 columns and return what it printed."""
+    parent, child = pty.openpty()
+    environment = {"PATH": os.environ["PATH"], "COLUMNS": "80", "HOME": "/nonexistent"}
+    process = subprocess.Popen(command, stdout=child, stderr=child, env=environment)
+    os.close(child)
+    shown = bytearray()
+    while part := _read(parent):
+        shown += part
+    os.close(parent)
+    process.wait(60)
+    return shown.decode().replace("\r\n", "\n")
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65_536)
+    except OSError:  # what Linux says when the other end has closed
+        return b""
