@@ -95,6 +95,12 @@ class Overview:
     hosts: list[Host]
     underway: Underway
 
+    @property
+    def is_blank(self) -> bool:
+        """Whether there is nothing at all, rather than nothing that was asked for."""
+        asked = bool(self.words) or self.show != "all"
+        return not (asked or self.totals["services"] or self.groups)
+
 
 def look(*, show: str, words: str, page: str | None) -> Overview:
     """Gather the overview for one filter, search and page."""

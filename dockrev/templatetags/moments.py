@@ -78,6 +78,10 @@ def _in_words(distance: timedelta) -> str:
 
 
 def _largest(distance: timedelta, *, units: int) -> str:
+    if units > 1 and distance < timedelta(seconds=1):
+        return pgettext("duration", "%(count)d ms") % {
+            "count": distance / timedelta(milliseconds=1)
+        }
     if units > 1 and distance < timedelta(seconds=10):
         return pgettext("duration", "%(seconds).1f s") % {"seconds": distance.total_seconds()}
     short = {

@@ -72,9 +72,10 @@ def test_it_gives_every_control_a_name_and_every_id_once(
     for path in places:
         page.goto(path)
         nameless = page.evaluate(
-            """() => Array.from(document.querySelectorAll('a, button, input:not([type=hidden])'))
-            .filter(each => !(each.getAttribute('aria-label') || each.textContent.trim()
-              || each.labels?.length)).map(each => each.outerHTML)"""
+            """() => Array.from(document.querySelectorAll('a, button, input:not([hidden])'))
+            .filter(each => each.type !== 'hidden' && !each.getAttribute('aria-label')
+              && !each.textContent.trim() && !each.labels?.length)
+            .map(each => each.outerHTML)"""
         )
         assert nameless == [], path
         twice = page.evaluate(

@@ -97,6 +97,25 @@ def test_it_shows_a_check_and_its_result_without_a_reload(open_page: Open) -> No
     assert is_same_page(page)
 
 
+def test_it_shows_the_first_stack_without_a_reload(open_page: Open) -> None:
+    page = open_page("operator")
+    mark_page(page)
+    page.get_by_role("button", name="Look now").click()
+    expect(page.get_by_role("button", name="Looking…")).to_be_visible()
+    job = queue.claim(Job.objects.get().pk)
+    assert job is not None
+    queue.finish(job, Outcome(write=lambda job: appear()))
+    expect(page.get_by_role("link", name="api", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="Check all")).to_be_visible()
+    page.get_by_role("searchbox", name="Search services").fill("none")
+    expect(page.get_by_role("link", name="api", exact=True)).to_have_count(0)
+    assert is_same_page(page)
+
+
+def appear() -> None:
+    service()
+
+
 def find_newer(row: Service) -> None:
     now = timezone.now()
     Service.objects.filter(pk=row.pk).update(status="update_available", checked_at=now)

@@ -159,5 +159,22 @@ def test_it_replays_for_operators(operator: Client, viewer: Client, receiver: Re
     assert Job.objects.get().kind == "check.service"
 
 
+def test_it_says_that_a_replay_found_nothing(operator: Client, receiver: Receiver) -> None:
+    shown = delivery(receiver, headers={"x-github-event": "ping"}, payload=b'{"zen": "calm"}')
+    response = operator.post(f"/deliveries/{shown.pk}/replay", follow=True)
+    assert "Replayed: there was nothing to check." in text_of(response.content)
+
+
+def test_it_says_why_it_looked_for_new_services(viewer: Client, receiver: Receiver) -> None:
+    shown = delivery(
+        receiver,
+        images=["ghcr.io/acme/a:1", "ghcr.io/acme/b:1"],
+        fallback_reason="no_managed_service_match",
+    )
+    said = page(viewer, f"/deliveries/{shown.pk}")
+    assert "ghcr.io/acme/a:1 and 1 more processed: no service runs it" in said
+    assert "so Dockrev looked for new services." in said
+
+
 def test_it_knows_no_other_delivery(viewer: Client) -> None:
     assert viewer.get(f"/deliveries/dlv_{'0' * 26}").status_code == 404

@@ -45,7 +45,8 @@ def test_it_gives_the_exact_time_in_the_configured_zone() -> None:
 @pytest.mark.parametrize(
     ("took", "words"),
     [
-        (timedelta(milliseconds=312), "0.3 s"),
+        (timedelta(milliseconds=312), "312 ms"),
+        (timedelta(seconds=3.14), "3.1 s"),
         (timedelta(seconds=42), "42 s"),
         (timedelta(minutes=3), "3 min"),
         (timedelta(hours=1, minutes=4, seconds=9), "1 h 4 min"),

@@ -209,7 +209,7 @@ def test_it_checks_a_service_and_says_so(operator: Client) -> None:
     assert (queued.service_id, queued.subject) == (row.pk, "shop / api")
     body = operator.get("/").content
     assert "Waiting…" in text_of(body)
-    assert b"every 2s" in body
+    assert b"every 1s" in body
 
 
 def test_it_joins_the_check_that_is_under_way(operator: Client) -> None:

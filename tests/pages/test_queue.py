@@ -202,3 +202,15 @@ def test_it_marks_warnings_and_errors(viewer: Client) -> None:
 def test_it_knows_no_other_job(viewer: Client) -> None:
     assert viewer.get(f"/queue/job_{'0' * 26}").status_code == 404
     assert viewer.get(f"/queue/job_{'0' * 26}/log").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "words"),
+    [
+        ("hooks.sync", "policy", "Sync webhooks shop success a policy"),
+        ("maintenance", "api", "maintenance shop success a program, by the API"),
+    ],
+)
+def test_it_names_jobs_of_every_kind(viewer: Client, kind: str, reason: str, words: str) -> None:
+    job(kind, subject="shop", reason=reason)
+    assert words in page(viewer, "/queue")

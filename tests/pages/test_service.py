@@ -91,7 +91,7 @@ def test_it_shows_a_check_that_is_about_it(operator: Client, kind: str) -> None:
     job(kind, "running", stack_id=stack_id, service_id=service_id)
     body = operator.get(path_of(row)).content
     assert "Checking…" in text_of(body)
-    assert b"every 2s" in body
+    assert b"every 1s" in body
     assert b'id="check"' not in body
 
 

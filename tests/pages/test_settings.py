@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from dockrev import preferences
 from integrations.models import Receiver
 from notifications.models import Channel
 from tests.pages.test_overview import text_of
@@ -33,6 +34,11 @@ def test_it_says_what_to_do_next_about_github_packages(viewer: Client) -> None:
     page = settings_page(viewer)
     assert "Last delivery just now" in page
     assert "http://testserver/api/webhooks/github-packages" in page
+
+
+def test_it_gives_the_address_that_the_outside_knows(viewer: Client) -> None:
+    preferences.set("public_base_url", "https://dockrev.example/")
+    assert "https://dockrev.example/api/webhooks/github-packages" in settings_page(viewer)
 
 
 def test_it_shows_channels_and_why_one_is_off(viewer: Client) -> None:
