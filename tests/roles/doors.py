@@ -1,0 +1,95 @@
+"""Every route, and from which role on each of its methods is open.
+
+A route that is missing here, or a method, fails the test. Ask: who should be able to do this?
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Needs(IntEnum):
+    NOBODY = -2  # open to strangers
+    PROOF = -1  # a webhook's own: no identity opens it
+    SIGN_IN = 0
+    VIEWER = 1
+    OPERATOR = 2
+    ADMIN = 3
+
+
+READ = {"GET": Needs.VIEWER}
+ACT = {"POST": Needs.OPERATOR}
+CONFIGURE = {"POST": Needs.ADMIN}
+FORM = ("GET", "POST", "PUT")  # Django's form views take a PUT for a POST
+
+DOORS: dict[str, dict[str, Needs]] = {
+    # pages
+    "sign-in": dict.fromkeys(FORM, Needs.NOBODY),
+    "sign-out": {"POST": Needs.SIGN_IN},
+    "": READ,
+    "check": ACT,
+    "discover": ACT,
+    "stacks/<id:stack_id>/check": ACT,
+    "stacks/<id:stack_id>/archive": ACT,
+    "stacks/<id:stack_id>/restore": ACT,
+    "services/<id:stack_id>/<id:service_id>": READ,
+    "services/<id:stack_id>/<id:service_id>/check": ACT,
+    "services/<id:stack_id>/<id:service_id>/archive": ACT,
+    "services/<id:stack_id>/<id:service_id>/restore": ACT,
+    "queue": READ,
+    "queue/<id:job_id>": READ,
+    "queue/<id:job_id>/log": READ,
+    "queue/<id:job_id>/cancel": ACT,
+    "queue/<id:job_id>/repeat": ACT,
+    "deliveries": READ,
+    "deliveries/<id:delivery_id>": READ,
+    "deliveries/<id:delivery_id>/replay": ACT,
+    "settings": READ,
+    "settings/theme": {"POST": Needs.VIEWER},
+    "settings/password": dict.fromkeys(FORM, Needs.SIGN_IN),
+    # webhooks
+    "^api/webhooks/(?P<kind>[a-z0-9-]+)/?$": {"POST": Needs.PROOF},
+    # API
+    "api/health": {"GET": Needs.NOBODY},
+    "api/version": {"GET": Needs.NOBODY},
+    "api/schema/": READ,
+    "api/docs/": READ,
+    "api/settings": {**READ, "PUT": Needs.ADMIN},
+    "api/stacks": READ,
+    "api/stacks/<id:stack_id>": READ,
+    "api/stacks/<id:stack_id>/archive": ACT,
+    "api/stacks/<id:stack_id>/restore": ACT,
+    "api/services": READ,
+    "api/services/<id:service_id>": READ,
+    "api/services/<id:service_id>/archive": ACT,
+    "api/services/<id:service_id>/restore": ACT,
+    "api/checks": ACT,
+    "api/discovery/scan": ACT,
+    "api/jobs": READ,
+    "api/jobs/<id:job_id>": READ,
+    "api/jobs/<id:job_id>/logs": READ,
+    "api/jobs/<id:job_id>/cancel": ACT,
+    "api/receivers": {**READ, **CONFIGURE},
+    "api/receivers/<slug:receiver>": {**READ, "PATCH": Needs.ADMIN, "DELETE": Needs.ADMIN},
+    "api/receivers/<slug:receiver>/rotate": CONFIGURE,
+    "api/deliveries": READ,
+    "api/deliveries/<id:delivery_id>": READ,
+    "api/deliveries/<id:delivery_id>/replay": ACT,
+    "api/github-packages/settings": {**READ, "PUT": Needs.ADMIN},
+    "api/github-packages/settings/rotate-secret": CONFIGURE,
+    "api/github-packages/targets/add": CONFIGURE,
+    "api/github-packages/targets/remove": CONFIGURE,
+    "api/github-packages/repos": READ,
+    "api/github-packages/repos/selected": CONFIGURE,
+    "api/github-packages/repos/bulk-selected": CONFIGURE,
+    "api/github-packages/repos/delete": CONFIGURE,
+    "api/notifications/channels": {"GET": Needs.ADMIN, **CONFIGURE},
+    "api/notifications/channels/<id:channel_id>": {
+        "GET": Needs.ADMIN,
+        "PATCH": Needs.ADMIN,
+        "DELETE": Needs.ADMIN,
+    },
+    "api/notifications/channels/<id:channel_id>/test": CONFIGURE,
+}
+# Everything below is for the role admin, whatever models are registered.
+BACK_ROOM = "admin/"
