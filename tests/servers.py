@@ -45,6 +45,10 @@ class Reply:
     length: int | None = -1
 
 
+# Not a word: the connection is closed instead.
+CUT = Reply(0)
+
+
 def as_json(status: int = 200, **members: object) -> Reply:
     return Reply(status, json.dumps(members).encode(), {"Content-Type": "application/json"})
 
@@ -97,6 +101,8 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
             reply = server.answer(asked)
             if reply is None:
                 server.over.wait(30)
+                self.close_connection = True
+            elif reply is CUT:
                 self.close_connection = True
             else:
                 self._send(reply)

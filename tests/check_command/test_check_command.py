@@ -19,6 +19,11 @@ from tests.servers import Asked, Reply, Starts, TokenRegistry
 
 DOCKREV = Path(sys.executable).with_name("dockrev")
 OLD = "sha256:" + "0" * 64
+PASSED_ON = {
+    name: value
+    for name, value in os.environ.items()
+    if name == "PATH" or name.startswith("COVERAGE_")
+}
 
 
 class Ended(NamedTuple):
@@ -48,7 +53,7 @@ def check(tmp_path: Path) -> Check:
         ended = subprocess.run(
             [DOCKREV, "check", *arguments],
             cwd=folder,
-            env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), **environment},
+            env={**PASSED_ON, "HOME": str(tmp_path), **environment},
             capture_output=True,
             text=True,
             timeout=60,
@@ -286,7 +291,7 @@ def test_it_is_a_management_command_too(compose_file: ComposeFile, tmp_path: Pat
     manage = Path(__file__).parents[2] / "manage.py"
     ended = subprocess.run(
         [sys.executable, manage, "check_compose", compose_file(api={"build": "."}), "--json"],
-        env={"PATH": os.environ["PATH"], "DOCKREV_DATA_DIR": str(tmp_path / "data")},
+        env={**PASSED_ON, "DOCKREV_DATA_DIR": str(tmp_path / "data")},
         capture_output=True,
         text=True,
         timeout=60,
@@ -298,7 +303,7 @@ def test_it_is_a_management_command_too(compose_file: ComposeFile, tmp_path: Pat
 def on_a_terminal(*command: str | Path) -> str:
     """Run a command in a terminal of 80 columns and return what it printed."""
     parent, child = pty.openpty()
-    environment = {"PATH": os.environ["PATH"], "COLUMNS": "80", "HOME": "/nonexistent"}
+    environment = {**PASSED_ON, "COLUMNS": "80", "HOME": "/nonexistent"}
     process = subprocess.Popen(command, stdout=child, stderr=child, env=environment)
     os.close(child)
     shown = bytearray()

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from dockrev import http
-from tests.servers import Asked, Reply, Server, Starts
+from tests.servers import CUT, Asked, Reply, Server, Starts
 
 BRIEF = (1.0, 0.3)
 
@@ -94,6 +94,23 @@ class TestAnswers:
         server = serve(lambda asked: first)
         for _again in range(3):
             assert http.request("GET", f"http://{server.address}/").status == 200
+
+    @pytest.mark.parametrize(("method", "tries"), [("GET", 2), ("HEAD", 2), ("POST", 1)])
+    def test_it_asks_again_where_that_changes_nothing(
+        self, serve: Starts, method: str, tries: int
+    ) -> None:
+        server = serve(lambda asked: CUT)
+        with pytest.raises(http.Unreachable, match="broke off"):
+            http.request(method, f"http://{server.address}/")
+        assert len(server.asked) == tries
+
+    def test_it_does_not_wait_for_the_end_of_what_has_none(
+        self, serve: Starts, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(http, "LONGEST_BODY", -1.0)
+        server = serve(lambda asked: Reply(200, b"x", length=None))
+        with pytest.raises(http.Unreachable, match="did not answer"):
+            http.request("GET", f"http://{server.address}/", timeout=(1, 1), max_bytes=10**9)
 
     def test_it_serves_many_threads(self, serve: Starts) -> None:
         server = serve(lambda asked: Reply(200, asked.path.encode()))
