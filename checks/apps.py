@@ -17,8 +17,10 @@ class ChecksConfig(AppConfig):
     def ready(self) -> None:
         from checks import checking, kinds, queue  # noqa: PLC0415 - models load after apps
         from checks.discovery import job as discovery  # noqa: PLC0415 - the same
-        from dockrev import schedules  # noqa: PLC0415 - the same
+        from checks.engine_health import engine_health  # noqa: PLC0415 - the same
+        from dockrev import probes, schedules  # noqa: PLC0415 - the same
 
+        probes.HEALTH["engine"] = engine_health
         ticks.register(queue)
         ticks.preload("checks.tasks", "checks.discovery.look")
         kinds.register(discovery.KIND)

@@ -51,8 +51,10 @@ def test_it_grants_what_discovery_uses(
         compose_2("-p", "listed", "up", "-d", folder=tmp_path)
         try:
             _code, found = dockrev_.execute("dockrev", "discover")
+            health = dockrev_.get("/api/health").json()
         finally:
             compose_2("-p", "listed", "down", folder=tmp_path)
     assert "listed" in found
     assert image in found
+    assert health["checks"]["engine"] == "ok"
     assert rules.refused == []
