@@ -15,6 +15,7 @@ from checks.discovery.engine import look_at_engine
 from checks.discovery.files import projects_below
 from checks.discovery.labels import merged
 from checks.discovery.projects import EngineUnavailable, FoundEngine, FoundHost, FoundProject
+from dockrev import addresses
 
 ENGINE, FILES = "engine", "files"
 
@@ -25,7 +26,8 @@ def look_at(docker_host: str, folders: Sequence[Path] = ()) -> FoundHost:
     sources: set[str] = set()
     engine = FoundEngine(platform="", projects=())
     try:
-        engine = look_at_engine(docker_host)
+        with addresses.from_the_environment():
+            engine = look_at_engine(docker_host)
         sources.add(ENGINE)
     except EngineUnavailable as error:
         errors.append(str(error))

@@ -8,6 +8,7 @@ import pytest
 import requests
 from pytest_django.fixtures import Settings
 
+from checks.discovery.look import look_at
 from dockrev import addresses, http
 from tests.servers import Reply, Server, Starts
 
@@ -182,3 +183,12 @@ class TestProxies:
     ) -> None:
         monkeypatch.setenv("ftp_proxy", "http://x:99999")
         assert http.request("GET", f"http://{server.address}/").status == 200
+
+
+def test_it_reaches_an_engine_at_home_where_targets_must_be_public(
+    serve: Starts, settings: Settings
+) -> None:
+    settings.PUBLIC_TARGETS_ONLY = True
+    server = serve(lambda asked: Reply(500, b"{}"))
+    look_at(f"tcp://{server.address}")
+    assert server.asked
