@@ -18,8 +18,9 @@ class RowForm(forms.ModelForm):
     also: ClassVar[tuple[str, ...]] = ()
 
     def save(self, commit: bool = True) -> Any:
-        if commit:
-            self.write()
+        if not commit:
+            return super().save(commit=False)
+        self.write()
         return self.instance
 
     def write(self) -> None:

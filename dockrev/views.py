@@ -28,7 +28,9 @@ YEAR = 365 * 24 * 3600
 
 
 class SignInForm(AuthenticationForm):
-    """Django's own, slowed down for who guesses."""
+    """Django's own, slowed down for who guesses: `wait` is seconds until the next try."""
+
+    wait = 0
 
     error_messages = {
         **AuthenticationForm.error_messages,
@@ -40,8 +42,9 @@ class SignInForm(AuthenticationForm):
         request, name = self.request, self.cleaned_data.get("username", "")
         if request is None:
             return super().clean()
-        if wait := sign_in_wait(request, name):
-            minutes = -(-wait // 60)
+        self.wait = sign_in_wait(request, name)
+        if self.wait:
+            minutes = -(-self.wait // 60)
             raise forms.ValidationError(
                 ngettext(
                     "Too many attempts. Try again in %(minutes)d minute.",
@@ -70,6 +73,13 @@ class SignIn(auth_views.LoginView):
             # A part of a page asked, its session is over: the whole page has to come here.
             return HttpResponseClientRefresh()
         return super().dispatch(request, *args, **kwargs)
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        response = super().form_invalid(form)
+        if form.wait:
+            response.status_code = 429
+            response.headers["Retry-After"] = str(form.wait)
+        return response
 
 
 class ChangePassword(auth_views.PasswordChangeView):

@@ -95,6 +95,9 @@ class HookTargetForm(RowForm):
             return
         if named.kind != "repo":
             self.add_error("full_name", _("Name one repository: owner/name."))
+        same = HookTarget.objects.filter(account=account, name_key=named.full_name.lower())
+        if same.exclude(pk=self.instance.pk).exists():
+            self.add_error("full_name", _("This repository is tracked already."))
         self.cleaned_data["full_name"] = named.full_name
 
 

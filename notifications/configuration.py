@@ -40,7 +40,7 @@ def cleaned(kind: str, given: Mapping[str, Any], stored: Mapping[str, Any]) -> d
     form = transport.form(_typed(whole))
     if not form.is_valid():
         raise ValidationError({name: messages[0] for name, messages in form.errors.items()})
-    return {name: value for name, value in form.cleaned_data.items() if value not in (None, "")}
+    return {name: value for name, value in form.cleaned_data.items() if value not in (None, "", {})}
 
 
 def _masked(value: Any, *, secret: bool) -> Any:

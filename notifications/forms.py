@@ -31,6 +31,7 @@ class ChannelForm(RowForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._known_kind = self.instance.kind
         self._wrong: dict[str, list[str]] = {}
         # What is bound to the form is shown; the secrets themselves stay here.
         self.stored = {} if self.instance._state.adding else _settings(self.instance)
@@ -53,13 +54,14 @@ class ChannelForm(RowForm):
         return list(dict.fromkeys(ids))
 
     def clean(self) -> None:
-        kind, given = self.cleaned_data.get("kind"), self.cleaned_data.get("config") or {}
+        kind = self.cleaned_data.get("kind") or self._known_kind
+        given = self.cleaned_data.get("config") or {}
         if kind not in TRANSPORTS or "config" in self.errors:
             return
         if not isinstance(given, dict):
             self.add_error("config", _("This must be a JSON object."))
             return
-        stored = self.stored if kind == self.initial.get("kind") else {}
+        stored = self.stored if kind == self._known_kind else {}
         try:
             whole = configuration.cleaned(kind, given, stored)
         except forms.ValidationError as error:

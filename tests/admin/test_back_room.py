@@ -1,0 +1,214 @@
+"""The admin: records are read, settings are edited by the forms that the API has."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from checks.models import Job, Registry
+from dockrev.fields import MASK
+from dockrev.models import ApiToken
+from integrations.models import Delivery, HookAccount, HookTarget, Receiver
+from notifications.models import Channel, Notification
+from tests.pages.rows import delivery, job
+from tests.people import person
+from tests.rows import github_receiver, service
+
+pytestmark = pytest.mark.django_db
+SECRET = "made by hand, long enough"
+OURS = ("dockrev", "checks", "integrations", "notifications")
+
+
+@pytest.fixture
+def back_room() -> Client:
+    client = Client()
+    client.force_login(person("admin"))
+    return client
+
+
+def _form(client: Client, path: str) -> dict[str, Any]:
+    """The fields of a page as a browser would send them back untouched."""
+    form = client.get(path).context["adminform"].form
+    found = {}
+    for field in form:
+        value = field.value()
+        kind = getattr(field.field.widget, "input_type", "")
+        if kind == "password" or value in (None, False):
+            continue
+        found[field.html_name] = "on" if value is True else value
+    return found
+
+
+def _some_delivery() -> Delivery:
+    return delivery(github_receiver())
+
+
+def _some_notification() -> Notification:
+    channel = Channel.objects.create(kind="webhook", name="Chat", config="{}")
+    return Notification.objects.create(
+        channel=channel, kind="x", group_key="x", status="failed", created_at=timezone.now()
+    )
+
+
+def test_it_registers_every_model_of_ours() -> None:
+    missing = [
+        model.__name__
+        for app in OURS
+        for model in apps.get_app_config(app).get_models()
+        if model not in admin.site._registry
+    ]
+    assert missing == []
+
+
+@pytest.mark.parametrize("app", OURS)
+def test_it_opens_every_list_and_every_form(back_room: Client, app: str) -> None:
+    service()
+    job()
+    delivery(github_receiver())
+    for model in apps.get_app_config(app).get_models():
+        base = f"/admin/{app}/{model._meta.model_name}/"
+        assert back_room.get(base).status_code == 200, base
+        assert back_room.get(f"{base}add/").status_code in (200, 403), base
+        row = model._default_manager.first()
+        if row is not None:
+            assert back_room.get(f"{base}{row.pk}/change/").status_code == 200, base
+
+
+@pytest.mark.parametrize("model", [Job, Delivery, Notification])
+def test_it_changes_no_record(back_room: Client, model: Any) -> None:
+    base = f"/admin/{model._meta.label_lower.replace('.', '/')}/"
+    for make in (job, _some_delivery, _some_notification):
+        make()
+    row = model.objects.get()
+    for path in (f"{base}add/", f"{base}{row.pk}/change/", f"{base}{row.pk}/delete/"):
+        assert back_room.post(path, {"post": "yes"}).status_code == 403, path
+    assert model.objects.filter(pk=row.pk).exists()
+
+
+def test_it_sets_a_receiver_up_and_never_shows_its_secret(back_room: Client) -> None:
+    row = Receiver.objects.get(kind="github-packages")
+    path = f"/admin/integrations/receiver/{row.pk}/change/"
+    assert back_room.post(path, {**_form(back_room, path), "enabled": "on"}).status_code == 200
+    given = {**_form(back_room, path), "enabled": "on", "secret": SECRET}
+    assert back_room.post(path, given).status_code == 302
+    row.refresh_from_db()
+    assert (row.enabled, row.secret) == (True, SECRET)
+    since = row.secret_created_at
+    assert since is not None
+    assert SECRET not in back_room.get(path).content.decode()
+    Receiver.objects.update(rejected_count=5)
+    for kept in ("", MASK):
+        assert back_room.post(path, {**_form(back_room, path), "secret": kept}).status_code == 302
+    row.refresh_from_db()
+    assert (row.secret, row.secret_created_at, row.rejected_count) == (SECRET, since, 5)
+
+
+def test_it_tracks_a_repository_as_it_is_typed(back_room: Client) -> None:
+    account = HookAccount.objects.get()
+    path = "/admin/integrations/hooktarget/add/"
+    given = {"account": account.pk, "full_name": "https://github.com/acme/api", "selected": "on"}
+    assert back_room.post(path, given).status_code == 302
+    assert HookTarget.objects.get().full_name == "acme/api"
+    for wrong in ("acme", "a b/c", "ACME/API"):  # the last one is there already
+        assert back_room.post(path, {**given, "full_name": wrong}).status_code == 200, wrong
+    assert HookTarget.objects.count() == 1
+
+
+def test_it_renames_a_tracked_repository_for_the_matcher_too(back_room: Client) -> None:
+    row = HookTarget.objects.create(account=HookAccount.objects.get(), full_name="acme/api")
+    path = f"/admin/integrations/hooktarget/{row.pk}/change/"
+    given = {**_form(back_room, path), "full_name": "Other/One"}
+    assert back_room.post(path, given).status_code == 302
+    row.refresh_from_db()
+    assert (row.full_name, row.name_key, row.owner_key) == ("Other/One", "other/one", "other")
+
+
+def test_it_keeps_a_token_and_a_password_that_are_not_typed_again(back_room: Client) -> None:
+    account = HookAccount.objects.get()
+    account.credential = "ghp_token"
+    account.save(update_fields=["credential"])
+    registry = Registry.objects.create(host="registry.example", password="private")
+    for row in (account, registry):
+        path = f"/admin/{row._meta.label_lower.replace('.', '/')}/{row.pk}/change/"
+        page = back_room.get(path).content.decode()
+        assert "ghp_token" not in page
+        assert "private" not in page
+        assert back_room.post(path, _form(back_room, path)).status_code == 302
+    account.refresh_from_db()
+    registry.refresh_from_db()
+    assert (account.credential, registry.password) == ("ghp_token", "private")
+
+
+def test_it_makes_and_edits_a_channel_without_showing_its_secrets(back_room: Client) -> None:
+    given = {
+        "kind": "webhook",
+        "name": "Chat",
+        "enabled": "on",
+        "events": '["new_version_discovered"]',
+        "stack_ids": "[]",
+        "config": json.dumps({"url": "https://hooks.example/T00/part", "secret": "shared one"}),
+    }
+    assert back_room.post("/admin/notifications/channel/add/", given).status_code == 302
+    row = Channel.objects.get()
+    path = f"/admin/notifications/channel/{row.pk}/change/"
+    page = back_room.get(path).content.decode()
+    assert "shared one" not in page
+    assert "T00" not in page
+    assert back_room.post(path, {**_form(back_room, path), "name": "Room"}).status_code == 302
+    row.refresh_from_db()
+    assert row.name == "Room"
+    assert row.settings == {"url": "https://hooks.example/T00/part", "secret": "shared one"}
+    wrong = back_room.post(path, {**given, "config": '{"url": "file:///etc/passwd"}'})
+    assert wrong.status_code == 200
+
+
+def test_it_runs_again_replays_and_sends_again(back_room: Client) -> None:
+    def act(model: Any, action: str, pk: str) -> None:
+        base = f"/admin/{model._meta.label_lower.replace('.', '/')}/"
+        response = back_room.post(base, {"action": action, "_selected_action": pk})
+        assert response.status_code == 302
+
+    act(Job, "run_again", job("discovery", scope="all", dedupe_key="old").pk)
+    assert Job.objects.filter(kind="discovery", status="queued", created_by="admin").exists()
+    row = delivery(github_receiver())
+    act(Delivery, "replay", row.pk)
+    row.refresh_from_db()
+    assert row.attempts == 2
+    sent = _some_notification()
+    act(Notification, "send_again", sent.pk)
+    sent.refresh_from_db()
+    assert sent.status == "waiting"
+
+
+def test_it_takes_a_token_away(back_room: Client) -> None:
+    row, token = ApiToken.issue(person("viewer"), name="CI", expires_at=None)
+    path = f"/admin/dockrev/apitoken/{row.pk}/"
+    assert token not in back_room.get(f"{path}change/").content.decode()
+    assert back_room.post(f"{path}delete/", {"post": "yes"}).status_code == 302
+    assert not ApiToken.objects.exists()
+
+
+@pytest.mark.parametrize("path", ["/admin/checks/job/", "/admin/integrations/delivery/"])
+def test_it_asks_the_database_as_often_for_thirty_as_for_three(
+    back_room: Client, path: str
+) -> None:
+    receiver = Receiver.objects.get(kind="github-packages")
+
+    def queries(number: int) -> int:
+        for _ in range(number):
+            job()
+            delivery(receiver)
+        with CaptureQueriesContext(connection) as captured:
+            back_room.get(path)
+        return len(captured)
+
+    queries(1)
+    assert queries(3) == queries(30)
