@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import Http404
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.permissions import AllowAny
@@ -15,6 +16,7 @@ from rest_framework.views import APIView
 from dockrev.errors import PayloadTooLarge, error_body
 from dockrev.identity import client_address
 from integrations import ingest
+from integrations.api.shapes import DeliveryAnswer
 from integrations.receivers import RECEIVERS
 from integrations.receivers.base import Incoming
 
@@ -40,8 +42,13 @@ class Webhook(APIView):
     permission_classes = (AllowAny,)
     content_negotiation_class = AnyAccept
 
-    @extend_schema(exclude=True)
+    @extend_schema(
+        auth=[],
+        request=OpenApiTypes.OBJECT,
+        responses={200: DeliveryAnswer, 202: DeliveryAnswer},
+    )
     def post(self, request: Request, kind: str) -> Response:
+        """Take a call of a registry. The body is that registry's own, and so is the proof."""
         if kind not in RECEIVERS:
             raise Http404
         body = read_body(request.META, RECEIVERS[kind].max_body)
