@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from dockrev.environment import CannotStart, env
 def manage(argv: list[str] | None = None) -> None:
     """Run a management command; a start that cannot work says why in one line."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dockrev.settings")
+    if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         execute_from_command_line(argv or sys.argv)
     except CannotStart as error:

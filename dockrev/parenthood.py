@@ -16,9 +16,9 @@ _forking = 0
 _hooked = False
 
 
-def end_with_parent(parent: int, number: int = signal.SIGKILL) -> None:
-    """Have this process sent a signal when its parent dies, and end it now if that came first."""
-    _libc.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
+def end_with_parent(parent: int) -> None:
+    """Have this process killed when its parent dies, and end it now if that came first."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(1)
 

@@ -14,8 +14,6 @@ from types import FrameType
 
 from django.db import connections
 
-from dockrev import parenthood
-
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.2
@@ -66,7 +64,6 @@ class Supervisor:
 
     def run(self) -> int:
         """Return when a signal asked for it and every child is gone."""
-        parenthood.children_end_with_me()
         for number in _ENDING:
             if signal.getsignal(number) != signal.SIG_IGN:  # nohup
                 signal.signal(number, self._stop)

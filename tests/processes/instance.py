@@ -15,6 +15,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
+WHOLE = 4  # processes below the sentinel of `quick`: two workers, a monitor, a pusher
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -67,13 +68,13 @@ class Instance:
         process = self.start("run", *arguments, **environment)
         until(lambda: self.serves() or process.poll() is not None, within=30, what="it serves")
         assert process.poll() is None, self.complained()
-        until(self.workers, within=10, what="it has workers")
+        until(lambda: len(self.workers()) == WHOLE, within=20, what="it has workers")
         return process
 
     def work(self) -> subprocess.Popen[bytes]:
+        before = len(self.workers())
         process = self.start("work")
-        before = set(self.workers())
-        until(lambda: set(self.workers()) - before, within=10, what="it has workers")
+        until(lambda: len(self.workers()) == before + WHOLE, within=20, what="it has workers")
         return process
 
     def command(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

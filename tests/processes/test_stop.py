@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -95,11 +94,8 @@ def test_it_ends_with_the_make_that_started_it(instance: Instance) -> None:
 
 def test_it_can_be_interrupted_while_it_starts(instance: Instance) -> None:
     process = instance.start("run")
-    until(instance.processes, within=5)
-    for _ in range(3):
-        time.sleep(0.3)  # some moment of the set-up
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGINT)
+    until((instance.data / "encryption.key").exists, within=10)
+    os.killpg(process.pid, signal.SIGINT)
     assert process.wait(15) in (0, 1, 130, -signal.SIGINT)
     assert instance.processes() == {}
     assert "Traceback" not in instance.complained()

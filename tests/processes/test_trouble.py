@@ -7,9 +7,7 @@ import random
 import signal
 import time
 
-from tests.processes.instance import Instance, parent, until
-
-WHOLE = 4  # two workers, a monitor, a pusher
+from tests.processes.instance import WHOLE, Instance, parent, until
 
 
 def kill(pid: int) -> None:

@@ -47,8 +47,9 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, only: str | None = None, **options: Any) -> None:
+        parenthood.children_end_with_me()
         if options["end_with_parent"]:
-            parenthood.end_with_parent(os.getppid(), signal.SIGTERM)
+            parenthood.end_with_parent(os.getppid())
         if only == "worker":
             self._apart(self._await_database)
         else:
