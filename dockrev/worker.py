@@ -16,6 +16,7 @@ from types import FrameType
 
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections
+from django.db.models import Max
 from django.utils import timezone
 from django_q.models import OrmQ
 
@@ -32,7 +33,7 @@ LOOK_SECONDS = 1.0
 RECOVER_SECONDS = 5.0
 GRACE_SECONDS = 10.0
 LATE_AFTER = timedelta(seconds=10)
-LATE_LOOKS = 3  # in a row: the first look after a machine slept finds everything late
+LATE_LOOKS = 4  # in a row: the first look after a machine slept finds everything late
 MOST_RESTARTS, RESTARTS_WITHIN = 5, 60.0
 TROUBLE_PAUSE = 2.0
 
@@ -65,6 +66,7 @@ class Watched:
         self.always = always
         self.process: ClusterProcess | None = None
         self.late_looks = 0
+        self.newest, self.left = 0, 0  # message at the first late look, and how many waited
         self.needed_at = 0.0
 
     def start(self) -> None:
@@ -83,14 +85,29 @@ class Watched:
         return sum(share.busy(self.name, now) for share in SHARES)
 
     def is_stuck(self, now: datetime) -> bool:
-        """Whether something waits that was due long ago, while a worker has nothing to do."""
+        """Whether something waits that was due long ago, a worker has nothing to do, and none of
+        the messages that waited at the first look that saw this has been dealt with since.
+
+        Behind many short jobs messages are late, too, and a worker that is between two of them
+        looks idle.
+        """
+        if not self._is_late(now) or self.busy(now) >= cluster_settings(self.name)["workers"]:
+            self.late_looks = 0
+            return False
+        messages = OrmQ.objects.filter(key=self.name)
+        left = messages.filter(pk__lte=self.newest).count()
+        if self.late_looks and left == self.left:
+            self.late_looks += 1
+        else:
+            self.newest = messages.aggregate(newest=Max("pk"))["newest"] or 0
+            self.left, self.late_looks = messages.filter(pk__lte=self.newest).count(), 1
+        return self.late_looks >= LATE_LOOKS
+
+    def _is_late(self, now: datetime) -> bool:
         since = now - LATE_AFTER
-        late = OrmQ.objects.filter(key=self.name, lock__lte=since).exists() or any(
+        return OrmQ.objects.filter(key=self.name, lock__lte=since).exists() or any(
             share.is_late(self.name, since) for share in SHARES
         )
-        late = late and self.busy(now) < cluster_settings(self.name)["workers"]
-        self.late_looks = self.late_looks + 1 if late else 0
-        return self.late_looks >= LATE_LOOKS
 
     def is_due(self, now: datetime) -> bool:
         return self.always or OrmQ.objects.filter(key=self.name, lock__lte=now).exists()
