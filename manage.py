@@ -6,7 +6,7 @@ import signal
 if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while it loads is no error to show
 
-from dockrev.cli import manage  # noqa: E402 - loading is what must not be shown
+from dockrev.cli import manage
 
 if __name__ == "__main__":
     manage()

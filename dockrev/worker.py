@@ -161,7 +161,8 @@ class Worker:
             try:
                 step(now)
             except DatabaseError as error:
-                logger.error("the database does not answer", extra={"error": str(error).strip()})
+                words = " ".join(str(error).split())
+                logger.error("the database does not answer", extra={"error": words})
                 close_old_connections()
                 return False
             except Exception:
