@@ -75,29 +75,39 @@ def main() -> None:
         if shutil.which(program) is None:
             sys.exit(f"{program} is not installed")
     print(machine())
-    with tempfile.TemporaryDirectory() as name, peer(Path(name)) as peer_url:
-        with running("--only", "server", prepare=PREPARE) as dockrev:
-            measure(Path(name), dockrev, peer_url)
+    with (
+        tempfile.TemporaryDirectory() as name,
+        peer(Path(name)) as peer_url,
+        running("--only", "server", prepare=PREPARE) as dockrev,
+    ):
+        measure(Path(name), dockrev, peer_url)
 
 
 def measure(folder: Path, dockrev: Instance, peer_url: str) -> None:
-    files = [write_deliveries(folder, part) for part in range(ROUNDS)]
-    results: dict[str, list[dict[str, float]]] = {"deliver": [], "version": [], "webhook": []}
-    for file in files:
-        results["version"].append(load(folder, f"{dockrev.url}/api/version", ""))
-        results["deliver"].append(
-            load(folder, dockrev.url, SEND.format(file=file, path=github.PATH))
-        )
-        results["webhook"].append(load(folder, peer_url, SEND.format(file=file, path="/hooks/run")))
-    taken = sum(int(round_["answered"]) for round_ in results["deliver"])
-    for what, rounds in results.items():
-        print(what, ", ".join(
-            f"{key} {statistics.median(r[key] for r in rounds):.1f}" for key in rounds[0]))  # fmt: skip
-    rate = {what: statistics.median(r["rate"] for r in rounds) for what, rounds in results.items()}
-    print(f"answered {taken}; stored deliveries, jobs, queue entries:",
-          python(dockrev.environment, COUNT).strip())  # fmt: skip
-    print(f"ratio to /api/version {rate['deliver'] / rate['version']:.2f}, "
-          f"to webhook {rate['deliver'] / rate['webhook']:.2f}")  # fmt: skip
+    rounds: dict[str, list[dict[str, float]]] = {"deliver": [], "version": [], "webhook": []}
+    for part in range(ROUNDS):
+        file = write_deliveries(folder, part)
+        ours = SEND.format(file=file, path=github.PATH)
+        theirs = SEND.format(file=file, path="/hooks/run")
+        rounds["version"].append(load(folder, f"{dockrev.url}/api/version", ""))
+        rounds["deliver"].append(load(folder, dockrev.url, ours))
+        rounds["webhook"].append(load(folder, peer_url, theirs))
+    report(rounds, stored=python(dockrev.environment, COUNT).strip())
+
+
+def report(rounds: dict[str, list[dict[str, float]]], *, stored: str) -> None:
+    middle = {
+        what: {key: statistics.median(each[key] for each in many) for key in many[0]}
+        for what, many in rounds.items()
+    }
+    for what, figures in middle.items():
+        print(f"{what}: {figures['rate']:.0f} a second, p99 {figures['p99']:.1f} ms", end="")
+        print(f", median {figures['p50']:.1f} ms, {figures['failed']:.0f} failed")
+    answered = sum(int(each["answered"]) for each in rounds["deliver"])
+    print(f"answered {answered}; stored deliveries, jobs, queue entries: {stored}")
+    rate = {what: figures["rate"] for what, figures in middle.items()}
+    print(f"ratio to /api/version {rate['deliver'] / rate['version']:.2f}, ", end="")
+    print(f"to webhook {rate['deliver'] / rate['webhook']:.2f}")
 
 
 def write_deliveries(folder: Path, part: int) -> Path:
@@ -122,17 +132,21 @@ def load(folder: Path, url: str, script: str) -> dict[str, float]:
 @contextmanager
 def peer(folder: Path) -> Iterator[str]:
     """`webhook` with the same HMAC rule."""
-    rule = {
-        "match": {
-            "type": "payload-hmac-sha256",
-            "secret": github.SECRET,
-            "parameter": {"source": "header", "name": "X-Hub-Signature-256"},
-        }
+    hook = {
+        "id": "run",
+        "execute-command": "/bin/true",
+        # Its answer, like ours, then says that the work is done: else it runs later, or never.
+        "include-command-output-in-response": True,
+        "trigger-rule": {
+            "match": {
+                "type": "payload-hmac-sha256",
+                "secret": github.SECRET,
+                "parameter": {"source": "header", "name": "X-Hub-Signature-256"},
+            }
+        },
     }
     hooks = folder / "hooks.json"
-    hooks.write_text(
-        json.dumps([{"id": "run", "execute-command": "/bin/true", "trigger-rule": rule}])
-    )
+    hooks.write_text(json.dumps([hook]))
     port = free_port()
     process = subprocess.Popen(
         ["webhook", "-hooks", str(hooks), "-ip", "127.0.0.1", "-port", str(port)],
