@@ -12,6 +12,7 @@ from granian.log import LogLevels
 from granian.server import MPServer
 
 from dockrev import parenthood, process
+from dockrev.together import together
 
 OPTIONS: dict[str, Any] = {
     "interface": Interfaces.WSGI,
@@ -38,6 +39,7 @@ def load() -> None:
 def serve() -> int:
     """Serve until told to stop. A worker that dies is replaced."""
     process.become("web")
+    together.shares = True
     parenthood.show_as("dockrev server")
     MPServer(
         "dockrev.wsgi:application",

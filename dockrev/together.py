@@ -4,15 +4,20 @@ SQLite has one writer. Threads that wait for it inside SQLite sleep, longer each
 wait for a lock of ours, and whoever gets it commits for all who wait. Under load that is one
 commit for many requests, and each is answered only once it is on disk. Alone, a request commits
 for itself at once.
+
+In the web process they also share one connection: SQLite forgets its pages whenever another
+connection has written, and reading them again took longer than all the rest.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any, Generic, TypeVar
 
-from django.db import OperationalError, transaction
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 T = TypeVar("T")
 MOST = 32  # in one transaction
@@ -34,12 +39,17 @@ class _Piece(Generic[T]):
 
 
 class Together:
-    """Runs pieces of work in shared transactions, in the order that they came."""
+    """Runs pieces of work in shared transactions, in the order that they came.
+
+    `shares` says whether that is on one connection of its own, or on that of the thread.
+    """
 
     def __init__(self) -> None:
+        self.shares = False
         self._mutex = threading.Lock()
         self._turn = threading.Lock()
         self._waiting: list[_Piece[Any]] = []
+        self._connection: BaseDatabaseWrapper | None = None
 
     def do(self, work: Callable[[], T]) -> T:
         """Run `work` in a transaction, and return or raise as it did once that is committed.
@@ -53,8 +63,23 @@ class Together:
             while not piece.done:
                 with self._mutex:
                     batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
-                _commit(batch)
+                with self._our_connection() if self.shares else nullcontext():
+                    _commit(batch)
         return piece.outcome()
+
+    @contextmanager
+    def _our_connection(self) -> Iterator[None]:
+        """Make the shared connection this thread's, for as long as it has the turn."""
+        if self._connection is None:
+            self._connection = connections.create_connection(DEFAULT_DB_ALIAS)
+            self._connection.inc_thread_sharing()
+        own = connections[DEFAULT_DB_ALIAS]
+        connections[DEFAULT_DB_ALIAS] = self._connection
+        try:
+            yield
+        finally:
+            connections[DEFAULT_DB_ALIAS] = own
+            self._connection.close_if_unusable_or_obsolete()
 
 
 def _commit(batch: list[_Piece[Any]]) -> None:
@@ -62,15 +87,17 @@ def _commit(batch: list[_Piece[Any]]) -> None:
         with transaction.atomic():
             for piece in batch:
                 piece.result = piece.work()
-    except OperationalError as error:
-        # The database is away or busy, and is so for each of them.
+    except Exception as error:
+        if len(batch) == 1 or isinstance(error, OperationalError):
+            # Where the database is away or busy, it is so for each of them.
+            for piece in batch:
+                piece.error = error
+        else:
+            for piece in batch:
+                _commit_alone(piece)
+    finally:
         for piece in batch:
-            piece.error = error
-    except Exception:
-        for piece in batch:
-            _commit_alone(piece)
-    for piece in batch:
-        piece.done = True
+            piece.done = True
 
 
 def _commit_alone(piece: _Piece[Any]) -> None:
