@@ -127,7 +127,7 @@ def look(*, show: str, words: str, page: str | None) -> Overview:
 def active() -> Underway:
     """Checks and discoveries that wait or run."""
     underway = Underway()
-    for job in Job.objects.filter(kind__in=[*CHECKS, "discovery"], status__in=Job.ACTIVE):
+    for job in Job.objects.active().filter(kind__in=[*CHECKS, "discovery"]):
         if job.kind == "discovery":
             underway.discovery = job
         elif job.service_id:

@@ -33,9 +33,7 @@ MAX_LOSSES = 3
 
 
 _insert = Insert(Job)
-_active = Select(
-    lambda key: Job.objects.filter(dedupe_key=key, status__in=Job.ACTIVE).values_list("pk"), "key"
-)
+_active = Select(lambda key: Job.objects.active().filter(dedupe_key=key).values_list("pk"), "key")
 _last_ended = Select(
     lambda key: (
         Job.objects.filter(dedupe_key=key, by_delivery=True, finished_at__isnull=False)
@@ -125,7 +123,7 @@ def _join(request: Request, now: datetime) -> str:
         When(status=Job.Status.RUNNING, then=F("not_before")),
         default=Least(F("not_before"), Value(request.after or now)),
     )
-    active = Job.objects.filter(pk=job_id, status__in=Job.ACTIVE)
+    active = Job.objects.active().filter(pk=job_id)
     return job_id if active.update(**changes) else ""
 
 
@@ -163,7 +161,8 @@ def claim(job_id: str) -> Job | None:
     try:
         with transaction.atomic():
             taken = (
-                Job.objects.filter(pk=job_id, status=Job.Status.QUEUED, cancel_requested=False)
+                Job.objects.queued()
+                .filter(pk=job_id, cancel_requested=False)
                 .filter(not_before__lte=now)
                 .take(now, status=Job.Status.RUNNING, started_at=Coalesce("started_at", now))
             )
@@ -174,7 +173,7 @@ def claim(job_id: str) -> Job | None:
                 Hold.objects.create(resource=resource, job=job)
             return job
     except IntegrityError:
-        Job.objects.filter(pk=job_id, status=Job.Status.QUEUED).update(
+        Job.objects.queued().filter(pk=job_id).update(
             dispatched_at=None, not_before=now + HELD_PAUSE
         )
         return None
@@ -220,28 +219,30 @@ def cancel(job_id: str) -> bool:
     """End a queued job at once; ask a running one to stop between its steps."""
     now = timezone.now()
     with transaction.atomic():
-        ended = Job.objects.filter(pk=job_id, status=Job.Status.QUEUED).update(
-            status=Job.Status.CANCELLED, cancel_requested=True, finished_at=now
+        ended = (
+            Job.objects.queued()
+            .filter(pk=job_id)
+            .update(status=Job.Status.CANCELLED, cancel_requested=True, finished_at=now)
         )
         if ended:
             job_finished.send(sender=Job, job=Job.objects.get(pk=job_id))
             return True
-    return bool(
-        Job.objects.filter(pk=job_id, status=Job.Status.RUNNING).update(cancel_requested=True)
-    )
+    return bool(Job.objects.running().filter(pk=job_id).update(cancel_requested=True))
 
 
 def dispatch_due(now: datetime) -> int:
     """Hand every job that has become due to its cluster. Several processes may try at once."""
-    due = Job.objects.filter(
-        status=Job.Status.QUEUED, dispatched_at=None, not_before__lte=now
-    ).values_list("pk", "kind")[:100]
+    due = (
+        Job.objects.queued()
+        .filter(dispatched_at=None, not_before__lte=now)
+        .values_list("pk", "kind")[:100]
+    )
     count = 0
     for job_id, kind in list(due):
         with transaction.atomic():
-            ours = Job.objects.filter(
-                pk=job_id, status=Job.Status.QUEUED, dispatched_at=None
-            ).update(dispatched_at=now)
+            ours = (
+                Job.objects.queued().filter(pk=job_id, dispatched_at=None).update(dispatched_at=now)
+            )
             if ours:
                 dispatch(TASK, job_id, cluster=KINDS[kind].cluster)
                 count += 1
@@ -250,13 +251,13 @@ def dispatch_due(now: datetime) -> int:
 
 def recover(now: datetime) -> None:
     """Bring back what a dead worker had, and what a lost message was about."""
-    for job in Job.objects.filter(status=Job.Status.RUNNING).expired(now):
+    for job in Job.objects.running().expired(now):
         _take_from_dead(job, now)
-    lost = Q(status=Job.Status.QUEUED, dispatched_at__lt=now - LOST_AFTER)
+    lost = Job.objects.queued().filter(dispatched_at__lt=now - LOST_AFTER)
     for cluster in CLUSTERS:
         # Behind a full queue a message is late, not lost.
         if not OrmQ.objects.filter(key=cluster, lock__lte=now).exists():
-            Job.objects.filter(lost, kind__in=_kinds_of(cluster)).update(dispatched_at=None)
+            lost.filter(kind__in=_kinds_of(cluster)).update(dispatched_at=None)
 
 
 def redispatch(cluster: Cluster) -> None:
@@ -265,14 +266,12 @@ def redispatch(cluster: Cluster) -> None:
     A message that comes twice does no harm: the second finds nothing to claim.
     """
     kinds = _kinds_of(cluster)
-    Job.objects.filter(status=Job.Status.QUEUED, kind__in=kinds).update(dispatched_at=None)
+    Job.objects.queued().filter(kind__in=kinds).update(dispatched_at=None)
 
 
 def live(cluster: Cluster, now: datetime) -> QuerySet[Job]:
     """The running jobs of a cluster whose lease has not run out."""
-    return Job.objects.filter(
-        status=Job.Status.RUNNING, lease_until__gte=now, kind__in=_kinds_of(cluster)
-    )
+    return Job.objects.running().filter(lease_until__gte=now, kind__in=_kinds_of(cluster))
 
 
 def busy(cluster: Cluster, now: datetime) -> int:
@@ -281,9 +280,8 @@ def busy(cluster: Cluster, now: datetime) -> int:
 
 def is_late(cluster: Cluster, since: datetime) -> bool:
     """Whether a job was handed to the cluster before `since` and nobody claimed it."""
-    return Job.objects.filter(
-        status=Job.Status.QUEUED, dispatched_at__lt=since, kind__in=_kinds_of(cluster)
-    ).exists()
+    handed = Job.objects.queued().filter(dispatched_at__lt=since)
+    return handed.filter(kind__in=_kinds_of(cluster)).exists()
 
 
 def _kinds_of(cluster: Cluster) -> list[str]:

@@ -51,3 +51,10 @@ class Leased(models.Model):
 
     class Meta:
         abstract = True
+        indexes = [
+            models.Index(
+                fields=["lease_until"],
+                name="%(class)s_lease",
+                condition=models.Q(lease_until__isnull=False),
+            )
+        ]

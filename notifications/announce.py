@@ -89,9 +89,7 @@ def _write(
     join: Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]],
 ) -> None:
     """Join the message of this group that no try was made for yet, or write a new one."""
-    unsent = Notification.objects.filter(
-        channel=channel, group_key=group, status=Notification.Status.WAITING, attempts=0
-    )
+    unsent = Notification.objects.filter(channel=channel, group_key=group)
     while True:
         if row := unsent.select_for_update().first():
             row.content = join(row.content, content)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Self
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -49,6 +49,9 @@ class Channel(models.Model):
 class NotificationQuerySet(LeasedQuerySet["Notification"]):
     """Messages, and the conditional updates of their leases."""
 
+    def waiting(self) -> Self:
+        return self.filter(status=Notification.Status.WAITING, next_attempt_at__isnull=False)
+
 
 class Notification(Leased):
     """One message to one channel: written before it is sent, kept until it was.
@@ -58,7 +61,8 @@ class Notification(Leased):
            +----------+  it could not be sent; tried again later
 
     `content` is the facts as they were when it was written; company that arrives before it is
-    sent is added to them. `group_key` says which messages may share one.
+    sent is added to them. `group_key` says which messages may share one, until the first try.
+    `next_attempt_at` is empty once it is over.
     """
 
     class Status(models.TextChoices):
@@ -72,7 +76,7 @@ class Notification(Leased):
         Channel, models.CASCADE, related_name="notifications", verbose_name=_("channel")
     )
     kind = models.CharField(_("kind"), max_length=40)
-    group_key = models.CharField(max_length=200, editable=False)
+    group_key = models.CharField(max_length=200, null=True, editable=False)  # noqa: DJ001 - many without
     content = models.JSONField(_("content"), default=dict)
     status = models.CharField(
         _("status"), max_length=16, choices=Status.choices, default=Status.WAITING
@@ -85,23 +89,23 @@ class Notification(Leased):
 
     objects = NotificationQuerySet.as_manager()
 
-    class Meta:
+    class Meta(Leased.Meta):
+        abstract = False
         ordering = ["-id"]
         verbose_name = _("notification")
         verbose_name_plural = _("notifications")
         constraints = [
             models.UniqueConstraint(
-                fields=["channel", "group_key"],
-                condition=models.Q(status="waiting", attempts=0),
-                name="one_unsent_message_per_group",
+                fields=["channel", "group_key"], name="one_unsent_message_per_group"
             )
         ]
         indexes = [
+            *Leased.Meta.indexes,
             models.Index(
-                fields=["next_attempt_at"],
+                fields=["status", "next_attempt_at"],
                 name="due_notifications",
-                condition=models.Q(status__in=["waiting", "sending"]),
-            )
+                condition=models.Q(next_attempt_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 TASK = "notifications.outbox.send"
 CLUSTER: Cluster = "quick"
 LOST_AFTER = timedelta(seconds=15)
+MOST = 100  # handed out in one tick
 PAUSES = tuple(timedelta(seconds=s) for s in (10, 30, 120, 600, 1800, 3600, 3 * 3600, 6 * 3600))
 JITTER = 0.2
 
@@ -34,8 +35,10 @@ Status = Notification.Status
 def send(notification_id: str) -> None:
     """Worker entry: claim a message that is due and try to send it once."""
     now = timezone.now()
-    waiting = Notification.objects.filter(pk=notification_id, status=Status.WAITING)
-    if not waiting.filter(next_attempt_at__lte=now).take(now, status=Status.SENDING):
+    waiting = Notification.objects.waiting().filter(pk=notification_id)
+    if not waiting.filter(next_attempt_at__lte=now).take(
+        now, status=Status.SENDING, group_key=None
+    ):
         return
     row = Notification.objects.select_related("channel").get(pk=notification_id)
     try:
@@ -73,7 +76,9 @@ def _send(row: Notification, now: datetime) -> None:
     transport.send(messages.message(row, now))
     sent = timezone.now()
     with transaction.atomic():
-        Notification.objects.release(row, status=Status.SENT, sent_at=sent, error="")
+        Notification.objects.release(
+            row, status=Status.SENT, sent_at=sent, error="", next_attempt_at=None
+        )
         Channel.objects.filter(pk=row.channel_id).update(last_sent_at=sent, last_error="")
     logger.info("message sent", extra={"notification": row.pk, "channel": row.channel_id})
 
@@ -84,7 +89,9 @@ def _failed(row: Notification, error: SendError) -> None:
     over = error.permanent or row.attempts > len(PAUSES)
     with transaction.atomic():
         if over:
-            Notification.objects.release(row, status=Status.FAILED, error=words)
+            Notification.objects.release(
+                row, status=Status.FAILED, error=words, next_attempt_at=None
+            )
         else:
             pause = PAUSES[row.attempts - 1] * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - spreads load, guards nothing
             Notification.objects.release(
@@ -109,7 +116,7 @@ def send_again(notification_id: str) -> bool:
         pk=notification_id, status__in=[Status.SENT, Status.FAILED], lease_until=None
     )
     now = timezone.now()
-    # One attempt is left on its count, so that new company does not join it.
+    # Its count starts again at one: the pauses after a failure are those of a fresh message.
     return bool(
         ended.update(status=Status.WAITING, attempts=1, next_attempt_at=now, dispatched_at=None)
     )
@@ -117,15 +124,12 @@ def send_again(notification_id: str) -> bool:
 
 def dispatch_due(now: datetime) -> int:
     """Hand every message that has become due to a worker."""
-    due = Notification.objects.filter(
-        status=Status.WAITING, dispatched_at=None, next_attempt_at__lte=now
-    ).values_list("pk", flat=True)[:100]
+    due = Notification.objects.waiting().filter(dispatched_at=None, next_attempt_at__lte=now)
     count = 0
-    for notification_id in list(due):
+    for notification_id in list(due.values_list("pk", flat=True)[:MOST]):
         with transaction.atomic():
-            ours = Notification.objects.filter(
-                pk=notification_id, status=Status.WAITING, dispatched_at=None
-            ).update(dispatched_at=now)
+            waiting = Notification.objects.waiting().filter(pk=notification_id)
+            ours = waiting.filter(dispatched_at=None).update(dispatched_at=now)
             if ours:
                 dispatch(TASK, notification_id, cluster=CLUSTER)
                 count += 1
@@ -140,15 +144,14 @@ def recover(now: datetime) -> None:
                 row, status=Status.WAITING, next_attempt_at=now, dispatched_at=None
             )
     if not OrmQ.objects.filter(key=CLUSTER, lock__lte=now).exists():
-        Notification.objects.filter(
-            status=Status.WAITING, dispatched_at__lt=now - LOST_AFTER
-        ).update(dispatched_at=None)
+        lost = Notification.objects.waiting().filter(dispatched_at__lt=now - LOST_AFTER)
+        lost.update(dispatched_at=None)
 
 
 def redispatch(cluster: Cluster) -> None:
     """After the workers were restarted: what they had taken but not begun."""
     if cluster == CLUSTER:
-        Notification.objects.filter(status=Status.WAITING).update(dispatched_at=None)
+        Notification.objects.waiting().update(dispatched_at=None)
 
 
 def busy(cluster: Cluster, now: datetime) -> int:
@@ -159,5 +162,5 @@ def busy(cluster: Cluster, now: datetime) -> int:
 
 def is_late(cluster: Cluster, since: datetime) -> bool:
     """Whether a message was handed to the cluster before `since` and nobody sends it."""
-    waiting = Notification.objects.filter(status=Status.WAITING, dispatched_at__lt=since)
+    waiting = Notification.objects.waiting().filter(dispatched_at__lt=since)
     return cluster == CLUSTER and waiting.exists()

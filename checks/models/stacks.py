@@ -146,7 +146,7 @@ class Service(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["stack", "name"], name="one_service_per_stack_and_name")
         ]
-        indexes = [models.Index(fields=["registry", "repository"], name="service_image")]
+        indexes = [models.Index(fields=["repository", "registry"], name="service_image")]
 
     def __str__(self) -> str:
         return self.name
