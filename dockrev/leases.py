@@ -40,7 +40,7 @@ class LeasedQuerySet(models.QuerySet[Row]):
         return self.held(row).update(lease_until=None, **changes) == 1
 
     def expired(self, now: datetime) -> Self:
-        return self.filter(lease_until__lt=now)
+        return self.filter(lease_until__lt=now).order_by("lease_until")
 
 
 class Leased(models.Model):
