@@ -1,38 +1,22 @@
-"""Where registries call. The body is read here, up to the receiver's limit, and nowhere else."""
+"""Where registries call. The body is read up to the receiver's own limit, as bytes."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from django.http import Http404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
-from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from dockrev.errors import PayloadTooLarge, error_body
+from dockrev.bodies import read_body
+from dockrev.errors import error_body
 from dockrev.identity import client_address
 from integrations import ingest
 from integrations.api.shapes import DeliveryAnswer
 from integrations.receivers import RECEIVERS
 from integrations.receivers.base import Incoming
-
-_CHUNK = 64 * 1024
-
-
-class AnyAccept(BaseContentNegotiation):
-    """Answers JSON whatever the sender says that it accepts."""
-
-    def select_parser(self, request: Request, parsers: Any) -> Any:
-        return parsers[0]
-
-    def select_renderer(
-        self, request: Request, renderers: Any, format_suffix: str | None = None
-    ) -> Any:
-        return renderers[0], renderers[0].media_type
 
 
 class Webhook(APIView):
@@ -40,7 +24,6 @@ class Webhook(APIView):
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
-    content_negotiation_class = AnyAccept
 
     @extend_schema(
         auth=[],
@@ -73,24 +56,3 @@ def as_response(kind: str, answer: ingest.Answer) -> Response:
     return Response(
         error_body(code, words[answer.reason], {**details, "reason": answer.reason}), status=400
     )
-
-
-def read_body(environ: dict[str, Any], limit: int) -> bytes:
-    """Read a body of known or unknown (chunked) length. Raises PayloadTooLarge past the limit.
-
-    Django's own `request.body` is empty for chunked bodies, and its limit is one for all views.
-    """
-    declared = str(environ.get("CONTENT_LENGTH") or "")
-    if declared.isdigit() and int(declared) > limit:
-        raise PayloadTooLarge(f"The body is longer than {limit} bytes.")
-    wanted = int(declared) if declared.isdigit() else limit + 1
-    stream, parts, read = environ["wsgi.input"], [], 0
-    while read < wanted:
-        part = stream.read(min(_CHUNK, wanted - read) if wanted > limit else wanted - read)
-        if not part:
-            break
-        parts.append(part)
-        read += len(part)
-    if read > limit:
-        raise PayloadTooLarge(f"The body is longer than {limit} bytes.")
-    return b"".join(parts)

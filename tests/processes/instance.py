@@ -71,6 +71,13 @@ class Instance:
         until(lambda: len(self.workers()) == WHOLE, within=20, what="it has workers")
         return process
 
+    def serve(self) -> subprocess.Popen[bytes]:
+        """Start the server alone, and wait until it serves."""
+        process = self.start("run", "--only", "server")
+        until(lambda: self.serves() or process.poll() is not None, within=30, what="it serves")
+        assert process.poll() is None, self.complained()
+        return process
+
     def work(self) -> subprocess.Popen[bytes]:
         before = len(self.workers())
         process = self.start("work")

@@ -1,0 +1,34 @@
+"""Bodies of requests, read from the server itself, of known length or in chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dockrev.errors import PayloadTooLarge
+
+_PART = 64 * 1024
+
+
+def read_body(environ: Mapping[str, Any], limit: int) -> bytes:
+    """Read a whole body. Raises PayloadTooLarge once it is known to be longer than the limit."""
+    declared = str(environ.get("CONTENT_LENGTH") or "")
+    length = int(declared) if declared.isdigit() else None
+    if length is not None and length > limit:
+        raise PayloadTooLarge(f"The body is longer than {limit} bytes.")
+    wanted = limit + 1 if length is None else length
+    stream, parts, read = environ["wsgi.input"], [], 0
+    while read < wanted:
+        part = stream.read(wanted - read if length is not None else _PART)
+        if not part:
+            break
+        parts.append(part)
+        read += len(part)
+    if read > limit:
+        raise PayloadTooLarge(f"The body is longer than {limit} bytes.")
+    return b"".join(parts)
+
+
+def is_chunked(environ: Mapping[str, Any]) -> bool:
+    """Whether the body's length is not declared. Django takes such a body for none at all."""
+    return not environ.get("CONTENT_LENGTH") and "HTTP_TRANSFER_ENCODING" in environ
