@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import Any
 
@@ -19,7 +20,7 @@ OPTIONS: dict[str, Any] = {
     "http": HTTPModes.http1,
     "websockets": False,
     "workers": 1,
-    "blocking_threads": 4,  # SQLite has one writer: more threads only wait for each other
+    "blocking_threads": 4,  # more only wait for each other, and for SQLite's one writer
     "blocking_threads_idle_timeout": 600,  # each has a database connection to lose
     "backlog": 1024,
     "respawn_failed_workers": True,
@@ -28,6 +29,9 @@ OPTIONS: dict[str, Any] = {
     "log_level": LogLevels.warning,
     "log_dictconfig": {"loggers": {"_granian": {"propagate": True}}},
 }
+
+# Python's threads take turns every 5 ms, and of four busy ones the unlucky waits for seconds.
+TURN_SECONDS = 0.0005
 
 
 def load() -> None:
@@ -39,6 +43,7 @@ def load() -> None:
 def serve() -> int:
     """Serve until told to stop. A worker that dies is replaced."""
     process.become("web")
+    sys.setswitchinterval(TURN_SECONDS)
     together.shares = True
     parenthood.show_as("dockrev server")
     MPServer(
