@@ -1,0 +1,113 @@
+"""Writes of several threads in one transaction: each gets its own outcome, and only its own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connection, connections, transaction
+
+from dockrev.models import Setting
+from dockrev.together import Together
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(params=[False, True], ids=["own connections", "one connection"])
+def together(request: pytest.FixtureRequest) -> Iterator[Together]:
+    made = Together()
+    made.shares = request.param
+    yield made
+    if made._connection is not None:
+        made._connection.close()
+
+
+class Stuck:
+    """Holds the turn until it is told to go on, so that other pieces have to wait together."""
+
+    def __init__(self) -> None:
+        self.begun, self.go_on = threading.Event(), threading.Event()
+
+    def __call__(self) -> str:
+        self.begun.set()
+        assert self.go_on.wait(10)
+        return "went on"
+
+
+def outcomes(together: Together, pieces: list[Callable[[], Any]]) -> list[Any]:
+    """What each piece came to when all waited for the same turn: its result or its error."""
+    results: dict[int, Any] = {}
+
+    def run(number: int, piece: Callable[[], Any]) -> None:
+        try:
+            results[number] = together.do(piece)
+        except Exception as error:
+            results[number] = error
+        finally:
+            connections.close_all()
+
+    stuck = Stuck()
+    threads = [threading.Thread(target=run, args=(-1, stuck))]
+    threads[0].start()
+    assert stuck.begun.wait(10)
+    for number, piece in enumerate(pieces):
+        threads.append(threading.Thread(target=run, args=(number, piece)))
+        threads[-1].start()
+    stuck.go_on.set()
+    for thread in threads:
+        thread.join(20)
+        assert not thread.is_alive()
+    return [results[number] for number in range(len(pieces))]
+
+
+def write(key: str) -> Callable[[], str]:
+    def work() -> str:
+        Setting.objects.create(key=key, value=1)
+        return key
+
+    return work
+
+
+def keys() -> set[str]:
+    return set(Setting.objects.values_list("key", flat=True))
+
+
+def test_it_commits_what_waited_together(together: Together) -> None:
+    names = [f"k{number}" for number in range(10)]
+    assert outcomes(together, [write(name) for name in names]) == names
+    assert keys() >= set(names)
+
+
+def test_it_keeps_one_pieces_error_from_the_others(together: Together) -> None:
+    def broken() -> str:
+        Setting.objects.create(key="half", value=1)
+        raise ValueError("broken")
+
+    first, second, third = outcomes(together, [write("a"), broken, write("b")])
+    assert (first, third) == ("a", "b")
+    assert isinstance(second, ValueError)
+    assert {"a", "b"} <= keys()
+    assert "half" not in keys()
+
+
+def test_it_tells_everybody_that_the_database_is_busy(together: Together) -> None:
+    def busy() -> str:
+        raise OperationalError("database is locked")
+
+    assert any(
+        isinstance(each, OperationalError) for each in outcomes(together, [write("c"), busy])
+    )
+    assert together.do(write("d")) == "d"
+
+
+def test_it_runs_inside_a_transaction(together: Together) -> None:
+    assert together.do(lambda: connection.in_atomic_block)
+    assert not transaction.get_connection().in_atomic_block
+
+
+def test_it_gives_the_thread_its_own_connection_back(together: Together) -> None:
+    before = connections["default"]
+    together.do(write("e"))
+    assert connections["default"] is before
