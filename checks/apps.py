@@ -7,7 +7,7 @@ from datetime import timedelta
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
-from dockrev import ticks
+from dockrev import retention, ticks
 
 
 class ChecksConfig(AppConfig):
@@ -15,9 +15,10 @@ class ChecksConfig(AppConfig):
     verbose_name = _("Checks")
 
     def ready(self) -> None:
-        from checks import checking, kinds, queue  # noqa: PLC0415 - models load after apps
+        from checks import checking, kinds, maintenance, queue  # noqa: PLC0415 - models load after apps
         from checks.discovery import job as discovery  # noqa: PLC0415 - the same
         from checks.engine_health import engine_health  # noqa: PLC0415 - the same
+        from checks.models import Candidate, Job  # noqa: PLC0415 - the same
         from dockrev import probes, schedules  # noqa: PLC0415 - the same
 
         probes.HEALTH["engine"] = engine_health
@@ -27,7 +28,11 @@ class ChecksConfig(AppConfig):
         kinds.register(checking.CHECK_SERVICE)
         kinds.register(checking.CHECK_STACK)
         kinds.register(checking.CHECK_ALL)
+        kinds.register(maintenance.KIND)
         schedules.register("discovery", "* * * * *", discovery.enqueue_scheduled)
         schedules.register(
             "check", "0 */6 * * *", checking.enqueue_scheduled, jitter=timedelta(minutes=10)
         )
+        schedules.register("maintenance", "30 3 * * *", maintenance.enqueue_scheduled)
+        retention.register("jobs", lambda before: Job.objects.filter(finished_at__lt=before))
+        retention.register("candidates", lambda b: Candidate.objects.filter(closed_at__lt=b))

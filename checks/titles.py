@@ -15,20 +15,14 @@ TITLES: dict[str, str | Promise] = {
     "check.stack": gettext_lazy("Check stack %(subject)s"),
     "check.all": gettext_lazy("Check everything"),
     "discovery": gettext_lazy("Look for stacks and services"),
-    "update": gettext_lazy("Update %(subject)s"),
-    "rollback": gettext_lazy("Roll back %(subject)s"),
-    "hooks.sync": gettext_lazy("Sync webhooks %(subject)s"),
-    "hooks.audit": gettext_lazy("Audit webhooks %(subject)s"),
+    "maintenance": gettext_lazy("Delete what was kept long enough"),
 }
-KINDS: dict[str, str | Promise] = {
+LABELS: dict[str, str | Promise] = {
     "check.service": gettext_lazy("Service checks"),
     "check.stack": gettext_lazy("Stack checks"),
     "check.all": gettext_lazy("Full checks"),
     "discovery": gettext_lazy("Discovery"),
-    "update": gettext_lazy("Updates"),
-    "rollback": gettext_lazy("Rollbacks"),
-    "hooks.sync": gettext_lazy("Webhook syncs"),
-    "hooks.audit": gettext_lazy("Webhook audits"),
+    "maintenance": gettext_lazy("Maintenance"),
 }
 # What `summary["error"]` says where it is a word and not a sentence.
 ERRORS: dict[str, str | Promise] = {
@@ -48,7 +42,7 @@ def title(job: Job) -> str:
 
 
 def kind_label(kind: str) -> str:
-    return str(KINDS.get(kind, kind))
+    return str(LABELS.get(kind, kind))
 
 
 def error_of(summary: dict[str, Any]) -> str:

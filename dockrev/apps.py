@@ -13,9 +13,16 @@ class DockrevConfig(AppConfig):
     verbose_name = _("Dockrev")
 
     def ready(self) -> None:
-        from dockrev import probes, system_checks  # noqa: PLC0415 - models load after apps
+        from django.contrib.sessions.models import Session  # noqa: PLC0415 - models load after apps
+        from django_q.models import Task  # noqa: PLC0415 - the same
+
+        from dockrev import probes, retention, system_checks  # noqa: PLC0415 - models load after apps
 
         addresses.enforce()
         register_converter(Id, "id")
         system_checks.register_all()
         probes.HEALTH["worker"] = probes.worker_health
+        retention.register(
+            "sessions", lambda before: Session.objects.filter(expire_date__lt=before)
+        )
+        retention.register("queue messages", lambda before: Task.objects.filter(stopped__lt=before))

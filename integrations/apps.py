@@ -7,7 +7,7 @@ from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
 from checks.signals import job_finished
-from dockrev import sections
+from dockrev import retention, sections
 
 
 class IntegrationsConfig(AppConfig):
@@ -17,8 +17,12 @@ class IntegrationsConfig(AppConfig):
     def ready(self) -> None:
         from integrations.first_rows import make_first_rows  # noqa: PLC0415 - models load after apps
         from integrations.ingest import match_again  # noqa: PLC0415 - models load after apps
+        from integrations.models import Delivery  # noqa: PLC0415 - the same
         from integrations.pages import SECTION  # noqa: PLC0415
 
         post_migrate.connect(make_first_rows, sender=self)
         job_finished.connect(match_again, dispatch_uid="integrations.match_again")
         sections.register(SECTION)
+        retention.register(
+            "deliveries", lambda before: Delivery.objects.filter(last_received_at__lt=before)
+        )

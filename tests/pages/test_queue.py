@@ -168,7 +168,7 @@ def test_it_sends_the_lines_after_one(viewer: Client) -> None:
     assert "two" in part
     assert "one" not in part
     assert f'hx-get="/queue/{shown.pk}/log?after={second}" hx-trigger="every 1s"' in part
-    Job.objects.filter(pk=shown.pk).update(status="success")
+    Job.objects.filter(pk=shown.pk).update(status="success", finished_at=timezone.now())
     assert "hx-get" not in viewer.get(f"/queue/{shown.pk}/log?after={second}").content.decode()
 
 
@@ -207,8 +207,8 @@ def test_it_knows_no_other_job(viewer: Client) -> None:
 @pytest.mark.parametrize(
     ("kind", "reason", "words"),
     [
-        ("hooks.sync", "policy", "Sync webhooks shop success a policy"),
-        ("maintenance", "api", "maintenance shop success a program, by the API"),
+        ("check.stack", "schedule", "Check stack shop success the schedule"),
+        ("prune", "api", "prune shop success a program, by the API"),
     ],
 )
 def test_it_names_jobs_of_every_kind(viewer: Client, kind: str, reason: str, words: str) -> None:
