@@ -117,7 +117,7 @@ def _look(service: Service, clients: dict[str, Remote]) -> Checked:
     try:
         return Checked(service, decide(local, clients[service.registry]))
     except NotFound as error:
-        return Checked(service, Verdict("unknown", reason=str(error), gone=True))
+        return Checked(service, Verdict("unknown", reason=str(error)))
     except RegistryError as error:
         return Checked(service, trouble=str(error))
 

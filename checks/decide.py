@@ -72,15 +72,13 @@ class Found:
 class Verdict:
     """`status` is one of `Service.Status`; `reason` says why, where that needs words.
 
-    `baseline` is the digest to keep as first seen, where nothing else says what runs. `gone`: the
-    registry does not have the tag any more.
+    `baseline` is the digest to keep as first seen, where nothing else says what runs.
     """
 
     status: str
     found: Found | None = None
     reason: str = ""
     baseline: str = ""
-    gone: bool = False
 
 
 def decide(local: Local, remote: Remote) -> Verdict:

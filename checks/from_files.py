@@ -91,7 +91,7 @@ def _begin(
         try:
             return line(future.result())
         except NotFound as error:
-            return line(Verdict("unknown", gone=True), str(error))
+            return line(Verdict("unknown"), str(error))
         except RegistryError as error:
             return line(Verdict("error"), str(error))
 

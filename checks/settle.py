@@ -8,7 +8,6 @@ from typing import Any
 
 from checks.decide import Found, Verdict
 from checks.models import Candidate, Job, Service
-from checks.signals import candidate_opened
 from notifications.announce import Check, NewVersion, new_versions
 
 Status = Service.Status
@@ -62,7 +61,7 @@ def _settle_candidate(service: Service, found: Found | None, now: datetime) -> N
     if held:
         close(held, Candidate.Closed.SUPERSEDED if found else _why_gone(service, held), now)
     if found:
-        candidate = Candidate.objects.create(
+        Candidate.objects.create(
             service=service,
             step=found.step,
             image_ref=service.image_ref,
@@ -73,7 +72,6 @@ def _settle_candidate(service: Service, found: Found | None, now: datetime) -> N
             arch=found.arch,
             opened_at=now,
         )
-        candidate_opened.send(sender=Candidate, candidate=candidate)
 
 
 def _why_gone(service: Service, held: Candidate) -> str:

@@ -5,4 +5,3 @@ from __future__ import annotations
 from django.dispatch import Signal
 
 job_finished = Signal()  # job: Job
-candidate_opened = Signal()  # candidate: Candidate

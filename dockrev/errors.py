@@ -83,10 +83,6 @@ class RateLimited(ApiError):
     status, code = 429, "rate_limited"
 
 
-class UpstreamUnavailable(ApiError):
-    status, code = 502, "upstream_unavailable"
-
-
 class Busy(ApiError):
     """The database cannot take it now."""
 

@@ -47,7 +47,6 @@ class Response:
     headers: Mapping[str, str]
     body: bytes
     url: str = field(repr=False)
-    elapsed: float = 0.0
     truncated: bool = False
 
 
@@ -75,8 +74,7 @@ def request(
             content, truncated = _read(answer, max_bytes, started + timeout[0] + LONGEST_BODY)
     except (requests.RequestException, HTTPError, OSError, ValueError) as error:
         raise Unreachable(reason(error, url, timeout)) from None
-    elapsed = time.monotonic() - started
-    return Response(answer.status_code, answer.headers, content, url, elapsed, truncated)
+    return Response(answer.status_code, answer.headers, content, url, truncated)
 
 
 def _send(

@@ -23,9 +23,7 @@ from rest_framework.request import Request
 from dockrev.errors import CsrfFailed
 from dockrev.models import ApiToken, hash_token
 from dockrev.permissions import Role, grant
-from dockrev.proxies import client_address, forwarded_groups, forwarded_name
-
-__all__ = ["BearerAuthentication", "ForwardedAuthentication", "client_address", "token_used"]
+from dockrev.proxies import forwarded_groups, forwarded_name
 
 logger = logging.getLogger(__name__)
 User = get_user_model()

@@ -6,12 +6,10 @@ waits, so they look at rows and do not call out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from django.core.checks import CheckMessage
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
@@ -23,18 +21,7 @@ WORKER = "worker"
 Health = Literal["ok", "absent", "down"]
 
 
-@dataclass(frozen=True)
-class Attention:
-    """Something a person should look at. `mend` says what to do, `url` where."""
-
-    title: str
-    mend: str
-    url: str = ""
-
-
 HEALTH: dict[str, Callable[[], Health]] = {}
-ATTENTION: dict[str, Callable[[], Iterable[Attention]]] = {}
-DEPLOY: dict[str, Callable[[], Iterable[CheckMessage]]] = {}
 
 
 def health() -> dict[str, Health]:
@@ -43,10 +30,6 @@ def health() -> dict[str, Health]:
     if database != "ok":
         return {"database": database}
     return {"database": database} | {name: probe() for name, probe in HEALTH.items()}
-
-
-def attention() -> list[Attention]:
-    return [item for probe in ATTENTION.values() for item in probe()]
 
 
 def database_health() -> Health:

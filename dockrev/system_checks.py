@@ -8,7 +8,7 @@ dockrev.E004  SQLite does not use its write-ahead log
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from math import ceil
 from typing import Any
 
@@ -16,7 +16,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 
-from dockrev import probes, sqlite
+from dockrev import sqlite
 from dockrev.dispatch import CLUSTERS, cluster_settings
 
 Apps = Sequence[AppConfig] | None
@@ -74,16 +74,11 @@ def sqlite_keeps_a_log(app_configs: Apps, **given: Any) -> list[CheckMessage]:
     ]
 
 
-def apps_are_ready_to_deploy(app_configs: Apps, **_: Any) -> Iterable[CheckMessage]:
-    return [message for probe in probes.DEPLOY.values() for message in probe()]
-
-
 def register_all() -> None:
     register(queue_is_transactional, "work")
     register(messages_outlive_their_work, "work")
     register(leases_are_renewed_in_time, "work")
     register(sqlite_keeps_a_log, Tags.database)
-    register(apps_are_ready_to_deploy, "work", deploy=True)
 
 
 def _least_retry(cluster: dict[str, Any]) -> int:

@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 
 from dockrev.bodies import read_body
 from dockrev.errors import error_body
-from dockrev.identity import client_address
+from dockrev.proxies import client_address
 from integrations import ingest
 from integrations.api.shapes import DeliveryAnswer
 from integrations.receivers import RECEIVERS

@@ -11,8 +11,6 @@ from enum import Enum
 from hashlib import sha256
 from typing import Any, ClassVar
 
-MAX_JSON_DEPTH = 100
-
 
 @dataclass(frozen=True)
 class Incoming:

@@ -23,9 +23,3 @@ def test_it_believes_a_worker_only_while_it_beats() -> None:
     assert not probes.is_alive(probes.WORKER, now + timedelta(minutes=1))
     probes.beat(probes.WORKER, now + timedelta(minutes=1), {"pid": 2})
     assert probes.is_alive(probes.WORKER, now + timedelta(minutes=1))
-
-
-def test_it_gathers_what_needs_attention(monkeypatch: pytest.MonkeyPatch) -> None:
-    item = probes.Attention("No worker runs.", "Start one.", "/settings")
-    monkeypatch.setattr(probes, "ATTENTION", {"a": lambda: [item], "b": list})
-    assert probes.attention() == [item]

@@ -4,10 +4,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.core.checks import CheckMessage, Warning, run_checks
+from django.core.checks import run_checks
 from pytest_django import Settings
-
-from dockrev import probes
 
 
 def ids(**given: Any) -> list[str]:
@@ -39,10 +37,3 @@ def test_it_demands_that_leases_are_renewed_in_time(settings: Settings) -> None:
 @pytest.mark.django_db
 def test_it_demands_a_write_ahead_log() -> None:
     assert "dockrev.E004" not in ids(tags=["database"], databases=["default"])
-
-
-def test_it_asks_the_apps_before_a_deployment(monkeypatch: pytest.MonkeyPatch) -> None:
-    warning: CheckMessage = Warning("Not ready.", id="checks.W100")
-    monkeypatch.setattr(probes, "DEPLOY", {"checks": lambda: [warning]})
-    assert "checks.W100" in ids(tags=["work"], include_deployment_checks=True)
-    assert "checks.W100" not in ids(tags=["work"])
