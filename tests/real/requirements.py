@@ -9,12 +9,9 @@ from typing import NoReturn
 
 import pytest
 
-POSTGRES_HOME = Path("/usr/lib/postgresql")
 PROGRAMS = {
     "engine": ("dockerd", "docker-registry", "docker-compose", "unshare", "setpriv"),
-    "postgres": ("initdb", "postgres"),
     "browser": ("chromium",),
-    "node": ("node",),
 }
 STATIC_BUSYBOX = Path("/bin/busybox")
 PLUGIN_DIRECTORIES = (
@@ -61,8 +58,4 @@ def unavailable(name: str, reason: str) -> NoReturn:
 
 def _find(program: str) -> Path | None:
     found = shutil.which(program)
-    if found is None and PROGRAMS["postgres"].count(program):
-        # Debian keeps the server's programs out of PATH, by version.
-        places = sorted(POSTGRES_HOME.glob(f"*/bin/{program}"))
-        return places[-1] if places else None
     return Path(found) if found else None

@@ -18,12 +18,12 @@ def bare_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_it_skips_with_a_reason() -> None:
-    with pytest.raises(Skipped, match="needs node: not installed: node"):
-        require("node")
+    with pytest.raises(Skipped, match="needs browser: not installed: chromium"):
+        require("browser")
 
 
 def test_it_fails_where_the_component_is_required(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DOCKREV_TEST_REQUIRE", "postgres, engine")
+    monkeypatch.setenv("DOCKREV_TEST_REQUIRE", "browser, engine")
     with pytest.raises(Failed, match="engine is required: not installed: dockerd"):
         require("engine")
     with pytest.raises(Failed, match="install-compose-v2"):
@@ -31,5 +31,5 @@ def test_it_fails_where_the_component_is_required(monkeypatch: pytest.MonkeyPatc
 
 
 def test_it_returns_where_the_programs_are(tmp_path: Path) -> None:
-    tmp_path.joinpath("node").touch(mode=0o755)
-    assert require("node") == {"node": tmp_path / "node"}
+    tmp_path.joinpath("chromium").touch(mode=0o755)
+    assert require("browser") == {"chromium": tmp_path / "chromium"}
