@@ -15,7 +15,7 @@ from checks import queue
 from checks.decide import Local, Remote, Verdict, decide
 from checks.kinds import JobKind, Outcome
 from checks.models import Job, Service
-from checks.registry.client import NotFound, RegistryError
+from checks.registry.client import PER_HOST, NotFound, RegistryError
 from checks.registry.reference import Reference
 from checks.remotes import remotes
 from checks.run import Run
@@ -24,7 +24,6 @@ from checks.tasks import JobFailed
 from dockrev.fields import UnreadableSecret
 
 THREADS = 32
-PER_HOST = 8  # requests at once to one registry
 BATCH = 20  # services written in one transaction
 
 

@@ -11,11 +11,9 @@ from django.utils.translation import gettext as _
 
 from checks.decide import Found, Local, Verdict, decide
 from checks.discovery.projects import FoundProject, FoundService
-from checks.registry.client import Access, NotFound, RegistryClient, RegistryError
+from checks.registry.client import PER_HOST, Access, NotFound, RegistryClient, RegistryError
 from checks.registry.once import Once
 from checks.registry.reference import BadReference, Reference, parse
-
-PER_HOST = 8  # requests at once to one registry
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from checks.models import Candidate, Host, Job, Service, Stack
-from checks.models.stacks import ServiceQuerySet
+from checks.models.stacks import ARCHIVED, ServiceQuerySet
 
 CHECKS = ("check.service", "check.stack", "check.all")
 # The candidate that a row shows: the largest step, a rebuilt image only where there is no other.
@@ -160,17 +160,8 @@ def by_step(candidates: Iterable[Candidate]) -> list[Candidate]:
 
 
 def _matching(services: ServiceQuerySet, words: str) -> ServiceQuerySet:
-    """Services that have every word in their name, their stack's or their image."""
-    for word in words.split():
-        services = services.filter(
-            Q(name__icontains=word) | Q(stack__name__icontains=word) | Q(image_ref__icontains=word)
-        )
     major = Candidate.objects.open().filter(service=OuterRef("pk"), step=Candidate.Step.MAJOR)
-    return services.annotate(has_major=Exists(major))
-
-
-def _archived() -> Q:
-    return Q(archived_at__isnull=False) | Q(stack__archived_at__isnull=False)
+    return services.matching(words).annotate(has_major=Exists(major))
 
 
 def _within(services: ServiceQuerySet, chosen: Filter) -> ServiceQuerySet:
@@ -178,7 +169,7 @@ def _within(services: ServiceQuerySet, chosen: Filter) -> ServiceQuerySet:
 
 
 def _condition(chosen: Filter) -> Q:
-    return chosen.condition & (_archived() if chosen.archived else ~_archived())
+    return chosen.condition & (ARCHIVED if chosen.archived else ~ARCHIVED)
 
 
 def _counts(services: ServiceQuerySet) -> dict[str, int]:
@@ -207,17 +198,8 @@ def _empty_stacks(words: str) -> list[str]:
 
 def _groups(services: list[Service], underway: Underway, empty: list[str]) -> list[Group]:
     ids = {service.stack_id for service in services} | set(empty)
-    counted = Q(services__archived_at=None)
-    updates = counted & Q(services__status=Service.Status.UPDATE_AVAILABLE)
-    stacks = (
-        Stack.objects.filter(pk__in=ids)
-        .select_related("host")
-        .annotate(
-            service_count=Count("services", filter=counted),
-            update_count=Count("services", filter=updates),
-        )
-        .order_by("name", "host__name")
-    )
+    stacks = Stack.objects.filter(pk__in=ids).select_related("host").counted()
+    stacks = stacks.order_by("name", "host__name")
     groups = {stack.pk: Group(stack, underway.stacks.get(stack.pk)) for stack in stacks}
     known = offers(services)
     for service in services:

@@ -15,12 +15,11 @@ from django.db import IntegrityError, transaction
 from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce, Least
 from django.utils import timezone
-from django_q.models import OrmQ
 
 from checks.kinds import KINDS, Outcome
 from checks.models import Hold, Job
 from checks.signals import job_finished
-from dockrev.dispatch import CLUSTERS, Cluster, dispatch
+from dockrev.dispatch import CLUSTERS, LOST_AFTER, Cluster, dispatch, waiting
 from dockrev.prepared import Insert, Select
 
 logger = logging.getLogger(__name__)
@@ -28,7 +27,6 @@ logger = logging.getLogger(__name__)
 TASK = "checks.tasks.run_job"
 RERUN_AFTER = timedelta(seconds=5)
 HELD_PAUSE = timedelta(seconds=1)
-LOST_AFTER = timedelta(seconds=15)
 MAX_LOSSES = 3
 
 
@@ -256,7 +254,7 @@ def recover(now: datetime) -> None:
     lost = Job.objects.queued().filter(dispatched_at__lt=now - LOST_AFTER)
     for cluster in CLUSTERS:
         # Behind a full queue a message is late, not lost.
-        if not OrmQ.objects.filter(key=cluster, lock__lte=now).exists():
+        if not waiting(cluster, now).exists():
             lost.filter(kind__in=_kinds_of(cluster)).update(dispatched_at=None)
 
 

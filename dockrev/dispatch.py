@@ -7,10 +7,12 @@ with the row that it is about.
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Literal
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.utils import timezone
 from django_q.brokers.orm import ORM
 from django_q.models import OrmQ
@@ -20,6 +22,7 @@ from dockrev.prepared import Insert
 
 Cluster = Literal["quick", "long"]
 CLUSTERS: tuple[Cluster, ...] = ("quick", "long")
+LOST_AFTER = timedelta(seconds=15)  # a message that nobody took, while none waits
 
 
 def cluster_settings(name: Cluster) -> dict[str, Any]:
@@ -41,6 +44,12 @@ class PreparedBroker(ORM):  # type: ignore[misc]  # django-q2 has no types
 @cache
 def _broker(cluster: Cluster) -> PreparedBroker:
     return PreparedBroker(list_key=cluster)
+
+
+def waiting(cluster: Cluster, before: datetime) -> QuerySet[OrmQ]:
+    """The messages of a cluster that may be taken since `before`, and were not."""
+    messages: QuerySet[OrmQ] = OrmQ.objects.filter(key=cluster, lock__lte=before)
+    return messages
 
 
 def dispatch(task: str, pk: str, *, cluster: Cluster) -> None:

@@ -51,7 +51,7 @@ class _Value:
 
 
 class Insert(Generic[M]):
-    """INSERTs whole rows of one model, whose keys are not made by the database."""
+    """INSERTs rows of one model: all columns but those in `without`, which the database fills."""
 
     def __init__(self, model: type[M], *, without: Iterable[str] = ()) -> None:
         self._model, self._without = model, frozenset(without)

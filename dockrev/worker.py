@@ -22,7 +22,7 @@ from django_q.models import OrmQ
 
 from dockrev import parenthood, probes, schedules
 from dockrev.clusters import ClusterProcess
-from dockrev.dispatch import CLUSTERS, Cluster, cluster_settings
+from dockrev.dispatch import CLUSTERS, Cluster, cluster_settings, waiting
 from dockrev.ticks import PRELOAD, SHARES
 
 logger = logging.getLogger(__name__)
@@ -105,12 +105,12 @@ class Watched:
 
     def _is_late(self, now: datetime) -> bool:
         since = now - LATE_AFTER
-        return OrmQ.objects.filter(key=self.name, lock__lte=since).exists() or any(
+        return waiting(self.name, since).exists() or any(
             share.is_late(self.name, since) for share in SHARES
         )
 
     def is_due(self, now: datetime) -> bool:
-        return self.always or OrmQ.objects.filter(key=self.name, lock__lte=now).exists()
+        return self.always or waiting(self.name, now).exists()
 
     def is_needed(self, now: datetime) -> bool:
         """Whether it has anything to do, or had a while ago."""

@@ -18,7 +18,7 @@ class IntegrationsConfig(AppConfig):
         from integrations.first_rows import make_first_rows  # noqa: PLC0415 - models load after apps
         from integrations.ingest import match_again  # noqa: PLC0415 - models load after apps
         from integrations.models import Delivery  # noqa: PLC0415 - the same
-        from integrations.pages import SECTION  # noqa: PLC0415
+        from integrations.pages import SECTION  # noqa: PLC0415 - the same
 
         post_migrate.connect(make_first_rows, sender=self)
         job_finished.connect(match_again, dispatch_uid="integrations.match_again")

@@ -12,15 +12,14 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from checks.models import Job, Service
-from dockrev import preferences
 from dockrev.pages import PageRequest, page_of, words_of
 from dockrev.permissions import Role, requires
 from dockrev.sections import Section
 from integrations import history, ingest
+from integrations.api.shapes import base_url, url_of
 from integrations.models import Delivery, HookTarget, Receiver
 from integrations.payloads import readable
-
-GITHUB = "github-packages"
+from integrations.receivers.github import GitHubPackages
 
 
 @require_safe
@@ -64,14 +63,15 @@ def replay_delivery(request: PageRequest, delivery_id: str) -> HttpResponse:
 
 def github_state(request: HttpRequest) -> dict[str, Any]:
     """How the first GitHub Packages receiver is, without its secrets."""
-    receiver = Receiver.objects.filter(kind=GITHUB).defer("secret", "previous_secret").first()
-    base = preferences.get("public_base_url") or f"{request.scheme}://{request.get_host()}"
+    receiver = (
+        Receiver.objects.filter(kind=GitHubPackages.kind).defer("secret", "previous_secret").first()
+    )
     repositories = HookTarget.objects.filter(account__receiver=receiver, selected=True).count()
     return {
         "receiver": receiver,
         "connected": bool(receiver and receiver.enabled and receiver.secret_created_at),
         "repositories": repositories,
-        "receiver_url": f"{base.rstrip('/')}/api/webhooks/{GITHUB}",
+        "receiver_url": url_of(GitHubPackages.kind, base_url(request)),
     }
 
 

@@ -13,7 +13,7 @@ class NotificationsConfig(AppConfig):
     def ready(self) -> None:
         from notifications import outbox  # noqa: PLC0415 - models load after apps
         from notifications.models import Notification  # noqa: PLC0415 - the same
-        from notifications.pages import SECTION  # noqa: PLC0415
+        from notifications.pages import SECTION  # noqa: PLC0415 - the same
 
         ticks.register(outbox)
         sections.register(SECTION)

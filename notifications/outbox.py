@@ -10,9 +10,8 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django_q.models import OrmQ
 
-from dockrev.dispatch import Cluster, dispatch
+from dockrev.dispatch import LOST_AFTER, Cluster, dispatch, waiting
 from dockrev.fields import UnreadableSecret
 from dockrev.ids import new_id
 from notifications import messages
@@ -24,7 +23,6 @@ logger = logging.getLogger(__name__)
 
 TASK = "notifications.outbox.send"
 CLUSTER: Cluster = "quick"
-LOST_AFTER = timedelta(seconds=15)
 MOST = 100  # handed out in one tick
 PAUSES = tuple(timedelta(seconds=s) for s in (10, 30, 120, 600, 1800, 3600, 3 * 3600, 6 * 3600))
 JITTER = 0.2
@@ -143,7 +141,7 @@ def recover(now: datetime) -> None:
             Notification.objects.expired(now).release(
                 row, status=Status.WAITING, next_attempt_at=now, dispatched_at=None
             )
-    if not OrmQ.objects.filter(key=CLUSTER, lock__lte=now).exists():
+    if not waiting(CLUSTER, now).exists():
         lost = Notification.objects.waiting().filter(dispatched_at__lt=now - LOST_AFTER)
         lost.update(dispatched_at=None)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 os.environ.setdefault("DOCKREV_DATA_DIR", tempfile.mkdtemp(prefix="dockrev-tests-"))
 
-from dockrev.settings import *  # noqa: F403
+from dockrev.settings import *  # noqa: F403 - they are these, and what follows
 from dockrev.settings import DATA_DIR, DATABASES, STORAGES
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Count, Max, Prefetch, Q, QuerySet
+from django.db.models import Max, Prefetch, Q, QuerySet
 from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -17,11 +17,10 @@ from rest_framework.views import APIView
 from checks import archiving
 from checks.api.shapes import ServiceFacts, ServiceList, StackFacts, StackList, StackWhole
 from checks.models import Candidate, Service, Stack
+from checks.models.stacks import ARCHIVED, ServiceQuerySet
 from dockrev.api.answers import PageQuery, page_of, query
 from dockrev.api.fields import MAX_ID
 from dockrev.permissions import Role
-
-ARCHIVED = Q(archived_at__isnull=False) | Q(stack__archived_at__isnull=False)
 
 
 class StackQuery(PageQuery):
@@ -78,13 +77,8 @@ class Services(APIView):
     @extend_schema(parameters=[ServiceQuery], responses=ServiceList)
     def get(self, request: Request) -> Response:
         wanted = query(ServiceQuery, request)
-        rows = services().filter(ARCHIVED if wanted["archived"] else ~ARCHIVED)
-        for word in wanted.get("q", "").split()[:10]:
-            rows = rows.filter(
-                Q(name__icontains=word)
-                | Q(stack__name__icontains=word)
-                | Q(image_ref__icontains=word)
-            )
+        rows = services().matching(wanted.get("q", ""))
+        rows = rows.filter(ARCHIVED if wanted["archived"] else ~ARCHIVED)
         if status := wanted.get("status"):
             rows = rows.filter(status=status)
         if stack := wanted.get("stack"):
@@ -120,21 +114,12 @@ class ServiceRestore(APIView):
 
 def stacks() -> QuerySet[Any]:
     """Stacks with what their services come to."""
-    counted = Q(services__archived_at=None)
-    return (
-        Stack.objects.select_related("host")
-        .annotate(
-            service_count=Count("services", filter=counted),
-            update_count=Count(
-                "services", filter=counted & Q(services__status=Service.Status.UPDATE_AVAILABLE)
-            ),
-            last_check_at=Max("services__checked_at", filter=counted),
-        )
-        .order_by("name", "host__name")
-    )
+    checked = Max("services__checked_at", filter=Q(services__archived_at=None))
+    counted = Stack.objects.select_related("host").counted()
+    return counted.annotate(last_check_at=checked).order_by("name", "host__name")
 
 
-def services() -> QuerySet[Any]:
+def services() -> ServiceQuerySet:
     """Services with all that their shape needs: two queries, however many there are."""
     candidates = Prefetch("candidates", Candidate.objects.open(), to_attr="open_candidates")
     return (

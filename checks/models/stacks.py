@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Self
 
 from django.db import models
+from django.db.models import Count, Q
 from django.utils.translation import gettext_lazy as _
 
 from dockrev.fields import IdField
@@ -32,6 +33,17 @@ class Host(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class StackQuerySet(models.QuerySet["Stack"]):
+    def counted(self) -> Self:
+        """With `service_count` and `update_count` of the services that are not archived."""
+        there = Q(services__archived_at=None)
+        updates = there & Q(services__status=Service.Status.UPDATE_AVAILABLE)
+        return self.annotate(
+            service_count=Count("services", filter=there),
+            update_count=Count("services", filter=updates),
+        )
 
 
 class Stack(models.Model):
@@ -65,6 +77,8 @@ class Stack(models.Model):
     archived_at = models.DateTimeField(_("archived"), null=True, blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
+    objects = StackQuerySet.as_manager()
+
     class Meta:
         ordering = ["name", "host"]
         verbose_name = _("stack")
@@ -77,10 +91,26 @@ class Stack(models.Model):
         return self.name
 
 
+ARCHIVED = Q(archived_at__isnull=False) | Q(stack__archived_at__isnull=False)
+"""Of services: they, or their stack."""
+MAX_WORDS = 10
+
+
 class ServiceQuerySet(models.QuerySet["Service"]):
     def current(self) -> Self:
         """Services that are neither archived nor in an archived stack."""
         return self.filter(archived_at=None, stack__archived_at=None)
+
+    def matching(self, words: str) -> Self:
+        """Services that have every word in their name, their stack's or their image."""
+        found = self
+        for word in words.split()[:MAX_WORDS]:
+            found = found.filter(
+                Q(name__icontains=word)
+                | Q(stack__name__icontains=word)
+                | Q(image_ref__icontains=word)
+            )
+        return found
 
     def present(self) -> Self:
         """Those of them that the last look still found."""

@@ -23,6 +23,7 @@ from checks.registry.transport import Question, ask
 from dockrev import http
 
 __all__ = [
+    "PER_HOST",
     "Access",
     "BadAnswer",
     "NotFound",
@@ -33,6 +34,7 @@ __all__ = [
     "Unavailable",
 ]
 
+PER_HOST = 8  # requests at once to one registry, for whoever starts threads
 MANIFEST_BYTES = 4 * 1024 * 1024
 # The bytes are what the digest is of: no packing on the way.
 HEADERS = {"Accept": ACCEPT, "Accept-Encoding": "identity"}

@@ -111,7 +111,7 @@ def find(key: str) -> Receiver:
 def new_secret(row: Receiver, request: Request) -> dict[str, Any]:
     """What is shown once: the new secret, and until when the old one counts."""
     shown = {
-        "url": url_of(row, base_url(request)),
+        "url": url_of(row.kind, base_url(request)),
         "secret": row.secret,
         "previousValidUntil": row.previous_until,
     }

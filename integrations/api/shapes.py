@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -39,7 +41,7 @@ class ReceiverFacts(serializers.Serializer[Receiver]):
         return RECEIVERS[receiver.kind].label
 
     def get_url(self, receiver: Receiver) -> str:
-        return url_of(receiver, self.context["base"])
+        return url_of(receiver.kind, self.context["base"])
 
     def get_proof(self, receiver: Receiver) -> str:
         return RECEIVERS[receiver.kind].proof
@@ -62,7 +64,7 @@ class NewSecret(serializers.Serializer[Any]):
 
 
 class ReceiverMade(ReceiverFacts):
-    secret = serializers.CharField(help_text="Shown this once.")
+    secret = serializers.CharField(help_text=_("Shown this once."))
 
 
 class DeliveryFacts(serializers.Serializer[Delivery]):
@@ -94,8 +96,8 @@ class DeliveryFacts(serializers.Serializer[Delivery]):
 class DeliveryWhole(DeliveryFacts):
     headers = serializers.DictField(child=serializers.CharField())
     payload = serializers.SerializerMethodField()
-    payloadSize = serializers.SerializerMethodField(help_text="Bytes.")
-    payloadCut = serializers.SerializerMethodField(help_text="`payload` is not all of it.")
+    payloadSize = serializers.SerializerMethodField(help_text=_("Bytes."))
+    payloadCut = serializers.SerializerMethodField(help_text=_("`payload` is not all of it."))
 
     def get_payload(self, delivery: Delivery) -> str:
         return readable(delivery.payload).text
@@ -158,11 +160,12 @@ class RepositoryList(Page):
     repos = RepositoryFacts(many=True)
 
 
-def base_url(request: Request) -> str:
+def base_url(request: Request | HttpRequest) -> str:
     """The public base URL, else where this request came to; without a slash at the end."""
     public = preferences.get("public_base_url")
     return (public or f"{request.scheme}://{request.get_host()}").rstrip("/")
 
 
-def url_of(receiver: Receiver, base: str) -> str:
-    return f"{base}/api/webhooks/{receiver.kind}"
+def url_of(kind: str, base: str) -> str:
+    """Where the receivers of a kind are called."""
+    return f"{base}/api/webhooks/{kind}"

@@ -15,6 +15,7 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from dockrev import preferences
+from dockrev.dispatch import LOST_AFTER
 from dockrev.leases import LEASE
 from notifications import outbox
 from notifications.announce import COMPANY, NEW_VERSION, Check, NewVersion, new_versions
@@ -231,7 +232,7 @@ class TestTrouble:
         assert outbox.dispatch_due(due) == 1
         assert outbox.dispatch_due(due) == 0
         OrmQ.objects.all().delete()
-        later = due + outbox.LOST_AFTER + timedelta(seconds=1)
+        later = due + LOST_AFTER + timedelta(seconds=1)
         outbox.recover(later)
         assert outbox.dispatch_due(later) == 1
         outbox.redispatch("quick")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from dockrev.settings import *  # noqa: F403
+from dockrev.settings import *  # noqa: F403 - they are these, and what follows
 from dockrev.settings import INSTALLED_APPS
 
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.processes.jobs.apps.JobsConfig"]

@@ -19,6 +19,7 @@ from checks.models import Hold, Job
 from checks.run import Run
 from checks.signals import job_finished
 from checks.tasks import JobFailed, run_job
+from dockrev.dispatch import LOST_AFTER
 from dockrev.leases import LEASE
 
 pytestmark = pytest.mark.django_db
@@ -242,13 +243,13 @@ class TestLostWorkers:
     def test_it_hands_out_again_a_job_whose_message_was_lost(self) -> None:
         ask()
         OrmQ.objects.all().delete()
-        later = timezone.now() + queue.LOST_AFTER + timedelta(seconds=1)
+        later = timezone.now() + LOST_AFTER + timedelta(seconds=1)
         queue.recover(later)
         assert queue.dispatch_due(later) == 1
 
     def test_it_does_not_double_messages_behind_a_full_queue(self) -> None:
         ask()
-        later = timezone.now() + queue.LOST_AFTER + timedelta(seconds=1)
+        later = timezone.now() + LOST_AFTER + timedelta(seconds=1)
         queue.recover(later)
         assert queue.dispatch_due(later) == 0
 
