@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from importlib import import_module
 from typing import Any
@@ -14,20 +15,32 @@ from granian.server import MPServer
 
 from dockrev import parenthood, process
 from dockrev.together import together
+from dockrev.turns import THREADS
+
+
+class _WithoutAdvice(logging.Filter):
+    """Granian warns of many threads at every start. Ours mostly wait."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return "Python threads" not in record.getMessage()
+
 
 OPTIONS: dict[str, Any] = {
     "interface": Interfaces.WSGI,
     "http": HTTPModes.http1,
     "websockets": False,
     "workers": 1,
-    "blocking_threads": 4,  # more only wait for each other, and for SQLite's one writer
+    "blocking_threads": THREADS,  # few of them work at a time: see `turns`
     "blocking_threads_idle_timeout": 600,  # each has a database connection to lose
     "backlog": 1024,
     "respawn_failed_workers": True,
     "workers_kill_timeout": 8,  # seconds for requests in hand when it stops
     "log_access": False,  # paths hold tokens
     "log_level": LogLevels.warning,
-    "log_dictconfig": {"loggers": {"_granian": {"propagate": True}}},
+    "log_dictconfig": {
+        "filters": {"advice": {"()": _WithoutAdvice}},
+        "loggers": {"_granian": {"propagate": True, "filters": ["advice"]}},
+    },
 }
 
 # Python's threads take turns every 5 ms, and of four busy ones the unlucky waits for seconds.
