@@ -21,7 +21,9 @@ def readable(body: bytes | memoryview) -> Readable:
     if len(raw) > MOST:
         return Readable(raw[:MOST].decode("utf-8", "replace"), len(raw), cut=True)
     try:
-        text = json.dumps(json.loads(raw), indent=2, ensure_ascii=False)
+        written = json.dumps(json.loads(raw), indent=2, ensure_ascii=False)
+        # JSON can name half a surrogate pair, which no answer could hold.
+        text = written.encode("utf-8", "backslashreplace").decode()
     except (ValueError, RecursionError):
         text = raw.decode("utf-8", "replace")
     return Readable(text, len(raw), cut=False)

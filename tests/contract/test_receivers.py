@@ -195,3 +195,9 @@ def test_it_asks_the_database_as_often_for_thirty_as_for_three(viewer: Program, 
     few, many = queries(3), queries(30)
     assert len(many) == len(few), many
     assert not any("payload" in sql for sql in many)
+
+
+def test_it_takes_no_number_that_json_has_no_place_for(admin: Program) -> None:
+    answer = admin.call("PATCH", PATH, b'{"options": {"a": 1e999}}')
+    error_of(answer, 400, "invalid_json")
+    assert admin.get(PATH).status_code == 200

@@ -178,3 +178,8 @@ def test_it_says_why_it_looked_for_new_services(viewer: Client, receiver: Receiv
 
 def test_it_knows_no_other_delivery(viewer: Client) -> None:
     assert viewer.get(f"/deliveries/dlv_{'0' * 26}").status_code == 404
+
+
+def test_it_shows_what_no_text_can_hold(viewer: Client, receiver: Receiver) -> None:
+    row = delivery(receiver, payload=rb'{"name": "\ud800"}')
+    assert r"\ud800" in page(viewer, f"/deliveries/{row.pk}")
