@@ -25,7 +25,8 @@ def client_address(environ: Mapping[str, Any]) -> str:
     address = _address(peer)
     if address is None or not _is_trusted(address):
         return peer if address is None else str(address)
-    for hop in reversed(_header(environ, "X-Forwarded-For").split(",")):
+    # The end is what the proxy wrote; however much somebody put before it does not push it out.
+    for hop in reversed(_header(environ, "X-Forwarded-For")[-MAX_HEADER:].split(",")):
         nearer = _address(hop.strip())
         if nearer is None:
             break
@@ -39,14 +40,15 @@ def forwarded_name(environ: Mapping[str, Any]) -> str:
     """The user name that a trusted proxy vouches for; empty if there is none."""
     if not is_from_proxy(environ):
         return ""
-    return _header(environ, settings.FORWARDED_USER_HEADER).strip()
+    return _header(environ, settings.FORWARDED_USER_HEADER)[:MAX_HEADER].strip()
 
 
 def forwarded_groups(environ: Mapping[str, Any]) -> set[str]:
     """The groups that a trusted proxy vouches for, in lower case."""
     if not settings.FORWARDED_GROUPS_HEADER or not is_from_proxy(environ):
         return set()
-    text = _header(environ, settings.FORWARDED_GROUPS_HEADER).replace(";", ",").replace("|", ",")
+    text = _header(environ, settings.FORWARDED_GROUPS_HEADER)[:MAX_HEADER]
+    text = text.replace(";", ",").replace("|", ",")
     return {name.strip().lower() for name in text.split(",") if name.strip()}
 
 
@@ -83,6 +85,6 @@ def _header(environ: Mapping[str, Any], name: str) -> str:
     """A header's text. WSGI reads its bytes as Latin-1; proxies write UTF-8."""
     value = str(environ.get(f"HTTP_{name.upper().replace('-', '_')}") or "")
     try:
-        return value.encode("latin-1").decode()[:MAX_HEADER]
+        return value.encode("latin-1").decode()
     except UnicodeError:
         return ""

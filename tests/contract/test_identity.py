@@ -204,3 +204,11 @@ def test_it_makes_no_token_of_what_is_wrong(arguments: tuple[str, ...]) -> None:
     with pytest.raises(CommandError):
         _create(*arguments)
     assert not ApiToken.objects.exists()
+
+
+def test_it_believes_the_end_of_a_long_list_of_addresses() -> None:
+    """What a caller writes first must not push out what the proxy wrote last."""
+    forwarded = "192.0.2.66, " * 300 + "203.0.113.9"
+    environ = {"REMOTE_ADDR": "127.0.0.1", "HTTP_X_FORWARDED_FOR": forwarded}
+    with override_settings(TRUSTED_PROXIES=["127.0.0.1"]):
+        assert client_address(environ) == "203.0.113.9"
