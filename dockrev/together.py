@@ -63,9 +63,22 @@ class Together:
             while not piece.done:
                 with self._mutex:
                     batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
-                with self._our_connection() if self.shares else nullcontext():
-                    _commit(batch)
+                self._commit(batch)
         return piece.outcome()
+
+    def _commit(self, batch: list[_Piece[Any]]) -> None:
+        """Whatever happens, nobody in the batch waits on: it is in no list any more."""
+        try:
+            with self._our_connection() if self.shares else nullcontext():
+                _commit(batch)
+        except BaseException as error:
+            for piece in batch:
+                if not piece.done:
+                    piece.error = error
+            raise
+        finally:
+            for piece in batch:
+                piece.done = True
 
     @contextmanager
     def _our_connection(self) -> Iterator[None]:

@@ -11,6 +11,7 @@ from django.db import OperationalError, connection, connections, transaction
 
 from dockrev.models import Setting
 from dockrev.together import Together
+from tests.processes.instance import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -111,3 +112,39 @@ def test_it_gives_the_thread_its_own_connection_back(together: Together) -> None
     before = connections["default"]
     together.do(write("e"))
     assert connections["default"] is before
+
+
+def test_it_leaves_nobody_waiting_when_the_connection_cannot_be_had(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    together, first = Together(), Stuck()
+    together.shares = True
+    make, made = connections.create_connection, []
+
+    def sometimes(alias: str) -> Any:
+        made.append(alias)
+        if len(made) == 1:
+            first()  # the others queue meanwhile
+        if len(made) <= 2:
+            raise OperationalError("away")
+        return make(alias)
+
+    monkeypatch.setattr(connections, "create_connection", sometimes)
+    came: list[Any] = []
+
+    def ask() -> None:
+        try:
+            came.append(together.do(lambda: "done"))
+        except OperationalError as error:
+            came.append(str(error))
+
+    threads = [threading.Thread(target=ask, daemon=True) for _ in range(3)]
+    threads[0].start()
+    assert first.begun.wait(10)
+    for thread in threads[1:]:
+        thread.start()
+    until(lambda: len(together._waiting) == 2, within=10)
+    first.go_on.set()
+    for thread in threads:
+        thread.join(10)
+    assert came == ["away"] * 3
