@@ -6,7 +6,7 @@ Only what a check needs is kept of a service: its image, its platform, and wheth
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from checks.discovery.dotenv import read_environment
 from checks.discovery.interpolation import BadVariable, interpolate
 
 MAX_DEPTH = 10
+MAX_INCLUDES = 200  # in a project, however often a file is included
+MAX_PROBLEMS = 50
 KEPT = ("image", "platform", "build", "provider")
 _SERVICE_NAME = re.compile(r"[A-Za-z0-9._-]{1,255}")
 _REMOTE = re.compile(r"[a-z][a-z0-9+.-]*://|oci:|git@|github\.com/")
@@ -36,7 +38,8 @@ class Scope:
 class Composition:
     """`services` by name, what the files call the project, and what is wrong with them."""
 
-    def __init__(self) -> None:
+    def __init__(self, includes: Iterator[int] | None = None) -> None:
+        self._includes = includes or iter(range(MAX_INCLUDES))
         self.services: dict[str, Part] = {}
         self.name = ""
         self.problems: list[str] = []
@@ -113,8 +116,8 @@ class Composition:
         return self._service(other, str(target.get("service")), scope, trail=trail)
 
     def _include(self, file: Path, entry: Any, scope: Scope) -> None:
-        if scope.depth >= MAX_DEPTH:
-            self._problem(file, _("it includes too deep"))
+        if scope.depth >= MAX_DEPTH or next(self._includes, None) is None:
+            self._problem(file, _("it includes too deep, or too much"))
             return
         entry = entry if isinstance(entry, dict) else {"path": entry}
         files = self._paths(file, entry.get("path"), scope)
@@ -123,9 +126,9 @@ class Composition:
         folder = self._path(file, entry.get("project_directory") or str(files[0].parent), scope)
         named = self._paths(file, entry.get("env_file"), scope)
         variables = self.variables(named or [(folder or file.parent) / ".env"], scope.variables)
-        inner = Composition()
+        inner = Composition(self._includes)
         inner.add(files, Scope(variables, scope.depth + 1))
-        self.problems += inner.problems
+        self.problems = list(dict.fromkeys(self.problems + inner.problems))[:MAX_PROBLEMS]
         self.services = {**inner.services, **self.services}
 
     def variables(self, files: Iterable[Path], known: Mapping[str, str]) -> dict[str, str]:
@@ -164,7 +167,7 @@ class Composition:
 
     def _problem(self, file: Path, text: str) -> None:
         problem = f"{file}: {text}"
-        if problem not in self.problems:
+        if len(self.problems) < MAX_PROBLEMS and problem not in self.problems:
             self.problems.append(problem)
 
 

@@ -14,6 +14,8 @@ from typing import Any
 import yaml
 from django.utils.translation import gettext as _
 
+from checks.discovery.opening import open_file
+
 MAX_SIZE = 512 * 1024
 MAX_NODES = 200_000  # with aliases counted as often as they are used
 _TYPED = {"tag:yaml.org,2002:null", "tag:yaml.org,2002:merge"}
@@ -38,7 +40,7 @@ def load(path: Path) -> Mapping[str, Any]:
 @lru_cache(maxsize=512)
 def _load(path: Path, *version: int) -> Mapping[str, Any]:
     """The same file is read once: discovery asks for it every minute."""
-    with path.open("rb") as file:
+    with open_file(path) as file:
         data = file.read(MAX_SIZE + 1)
     if len(data) > MAX_SIZE:
         raise BadDocument(_("it is larger than %(kib)d KiB") % {"kib": MAX_SIZE // 1024})

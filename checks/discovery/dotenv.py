@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from checks.discovery.interpolation import BadVariable, interpolate
+from checks.discovery.opening import open_file
 
 MAX_SIZE = 256 * 1024
 _LINE = re.compile(
@@ -33,7 +34,7 @@ def read_environment(path: Path, known: Mapping[str, str]) -> dict[str, str]:
 
     Raises OSError where it cannot be read. A line that is no assignment is passed over.
     """
-    with path.open("rb") as file:
+    with open_file(path) as file:
         text = file.read(MAX_SIZE).decode("utf-8-sig", errors="replace")
     found: dict[str, str] = {}
     at = 0

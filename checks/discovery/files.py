@@ -22,6 +22,7 @@ OVERRIDE_FILES = (
     "docker-compose.override.yml",
     "docker-compose.override.yaml",
 )
+_OURS = ("COMPOSE_", "DOCKREV_", "DATABASE_URL", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 MAX_LEVELS = 4
 MAX_FOLDERS = 5000
 
@@ -82,13 +83,19 @@ def compose_files(folder: Path, environment: Mapping[str, str] | None = None) ->
     return base + _first(folder, OVERRIDE_FILES) if base else []
 
 
+def environment_of_projects() -> dict[str, str]:
+    """This process's variables, without its own settings: any project's file may name them, and
+    what it makes of them is shown and sent to a registry."""
+    return {k: v for k, v in os.environ.items() if not k.upper().startswith(_OURS)}
+
+
 def projects_below(folder: Path) -> list[FoundProject]:
     """Return the projects in a folder and the folders in it, each name once.
 
     Below a folder that is a project nothing more is looked for: its data is there. Raises OSError
     where the folder itself cannot be listed.
     """
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("COMPOSE_")}
+    environment = environment_of_projects()
     found: dict[str, FoundProject] = {}
     for place in _folders_with_files(folder, environment):
         files = compose_files(place, environment)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from django.utils.translation import gettext as _
 
-from checks.discovery.files import read_project
+from checks.discovery.files import environment_of_projects, read_project
 from checks.discovery.projects import FoundProject, FoundService
 
 
@@ -59,7 +59,7 @@ def with_files(name: str, origin: Origin, services: Sequence[FoundService]) -> F
         working_dir=origin.working_dir,
         project_name=name,
         environment_files=origin.environment_files,
-        environment={k: v for k, v in os.environ.items() if not k.startswith("COMPOSE_")},
+        environment=environment_of_projects(),
     )
     return replace(project, services=merged(services, read.services), error=read.error)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -246,3 +247,51 @@ def test_it_says_that_two_folders_are_one_project(tmp_path: Path) -> None:
     [project] = projects_below(tmp_path)
     assert project.working_dir == tmp_path / "x/app"
     assert f"{tmp_path / 'y/app'} holds a project of the same name" in project.error
+
+
+def test_it_does_not_multiply_what_includes_itself(tmp_path: Path) -> None:
+    many = ",".join(["compose.yaml"] * 9)
+    found = written(tmp_path, compose=f"include: [{many}]\nservices: {{web: {{image: x}}}}")
+    assert "too much" in found.error
+    assert len(found.error.splitlines()) <= 50
+    assert images(found) == {"web": "x"}
+
+
+def test_it_says_no_more_than_somebody_would_read(tmp_path: Path) -> None:
+    services = ",".join(f"s{n}: {{image: '$ {n}'}}" for n in range(200))
+    found = written(tmp_path, compose=f"services: {{{services}}}")
+    assert len([line for line in found.error.splitlines() if "cannot be read" in line]) == 50
+
+
+def test_it_waits_for_no_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    found = written(tmp_path, compose="services: {web: {extends: {file: pipe, service: web}}}")
+    assert "pipe: it cannot be read" in found.error
+
+
+def test_it_reads_nothing_that_the_kernel_makes_up(tmp_path: Path) -> None:
+    """A project's file may name any environment file, and this one holds our secrets."""
+    tmp_path.joinpath("link").symlink_to("/proc/self/environ")
+    first = Path("/proc/self/environ").read_text().partition("=")[0]
+    for name in ("/proc/self/environ", "/proc/self/root/proc/self/environ", "link"):
+        found = written(
+            tmp_path,
+            compose=f"include: [{{path: inner.yaml, env_file: {name}}}]",
+            inner=f"services: {{web: {{image: 'x/${{{first}}}'}}}}",
+        )
+        assert images(found) == {"web": "x/"}
+        assert "it cannot be read" in found.error
+
+
+def test_it_keeps_its_own_settings_to_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An image's name is shown to everybody and sent to the registry that it names."""
+    names = ("DOCKREV_ENCRYPTION_KEYS", "DATABASE_URL", "https_proxy")
+    for name in names:
+        monkeypatch.setenv(name, "secret")
+    monkeypatch.setenv("TAG", "1")
+    text = "/".join(f"${{{name}}}" for name in names)
+    tmp_path.joinpath("compose.yaml").write_text(f"services: {{a: {{image: 'x/{text}:$TAG'}}}}")
+    [found] = projects_below(tmp_path)
+    assert images(found) == {"a": "x///:1"}

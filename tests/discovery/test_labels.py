@@ -79,3 +79,10 @@ def test_it_says_what_is_missing(label: str, folder: str, words: str) -> None:
     found = project(label, folder)
     assert words in found.error
     assert found.services == (RUNS,)
+
+
+def test_it_keeps_its_own_settings_to_itself(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKREV_SECRET_KEY", "secret")
+    shop.joinpath("compose.yaml").write_text("services: {new: {image: 'x/$DOCKREV_SECRET_KEY'}}")
+    found = project(f"{shop}/compose.yaml", shop)
+    assert [service.image_ref for service in found.services] == [RUNS.image_ref, "x/"]
