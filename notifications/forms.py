@@ -35,6 +35,8 @@ class ChannelForm(RowForm):
         self._wrong: dict[str, list[str]] = {}
         # What is bound to the form is shown; the secrets themselves stay here.
         self.stored = {} if self.instance._state.adding else _settings(self.instance)
+        if self.instance._state.adding:
+            self.initial.setdefault("events", list(announce.EVENTS))
         if self.stored:
             self.initial["config"] = configuration.masked(self.instance.kind, self.stored)
 

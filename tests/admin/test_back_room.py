@@ -147,6 +147,11 @@ def test_it_keeps_a_token_and_a_password_that_are_not_typed_again(back_room: Cli
     assert (account.credential, registry.password) == ("ghp_token", "private")
 
 
+def test_it_has_a_new_channel_hear_of_everything(back_room: Client) -> None:
+    page = back_room.get("/admin/notifications/channel/add/").content.decode()
+    assert "new_version_discovered" in page
+
+
 def test_it_makes_and_edits_a_channel_without_showing_its_secrets(back_room: Client) -> None:
     given = {
         "kind": "webhook",
