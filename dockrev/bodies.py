@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from dockrev.errors import PayloadTooLarge
 
 _PART = 64 * 1024
@@ -16,7 +18,7 @@ def read_body(environ: Mapping[str, Any], limit: int) -> bytes:
     # Python reads no number of thousands of digits; the first ones are too many already.
     length = int(declared[:18]) if declared.isascii() and declared.isdigit() else None
     if length is not None and length > limit:
-        raise PayloadTooLarge(f"The body is longer than {limit} bytes.")
+        raise _too_long(limit)
     wanted = limit + 1 if length is None else length
     stream, parts, read = environ["wsgi.input"], [], 0
     while read < wanted:
@@ -26,10 +28,14 @@ def read_body(environ: Mapping[str, Any], limit: int) -> bytes:
         parts.append(part)
         read += len(part)
     if read > limit:
-        raise PayloadTooLarge(f"The body is longer than {limit} bytes.")
+        raise _too_long(limit)
     return b"".join(parts)
 
 
 def is_chunked(environ: Mapping[str, Any]) -> bool:
     """Whether the body's length is not declared. Django takes such a body for none at all."""
     return not environ.get("CONTENT_LENGTH") and "HTTP_TRANSFER_ENCODING" in environ
+
+
+def _too_long(limit: int) -> PayloadTooLarge:
+    return PayloadTooLarge(_("The body is longer than %(limit)d bytes.") % {"limit": limit})

@@ -10,6 +10,7 @@ from django import forms
 from django.conf import settings
 from django.core.exceptions import FieldError
 from django.db import models
+from django.utils.translation import gettext as _
 
 from dockrev.ids import new_id
 
@@ -41,7 +42,7 @@ def decrypt(token: str) -> str:
     try:
         return _cipher(tuple(settings.ENCRYPTION_KEYS)).decrypt(token.encode()).decode()
     except InvalidToken:
-        raise UnreadableSecret("This secret cannot be read with the present key.") from None
+        raise UnreadableSecret(_("This secret cannot be read with the present key.")) from None
 
 
 class SecretInput(forms.CharField):
@@ -62,7 +63,7 @@ class SecretField(TextFieldBase):
         value = super().get_prep_value(value)
         return encrypt(value) if value else value
 
-    def from_db_value(self, value: str | None, *_: object) -> str | None:
+    def from_db_value(self, value: str | None, *_given: object) -> str | None:
         return decrypt(value) if value else value
 
     def get_lookup(self, lookup_name: str) -> Any:

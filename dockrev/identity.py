@@ -16,6 +16,7 @@ from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
+from django.utils.translation import gettext
 from rest_framework import authentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
@@ -42,7 +43,9 @@ class BearerAuthentication(authentication.BaseAuthentication):
         ).first()
         now = timezone.now()
         if row is None or not row.user.is_active or (row.expires_at and row.expires_at <= now):
-            raise AuthenticationFailed("This API token is unknown, expired or switched off.")
+            raise AuthenticationFailed(
+                gettext("This API token is unknown, expired or switched off.")
+            )
         if row.last_used_at is None or row.last_used_at < now - USED_EVERY:
             # A note of use is not worth refusing a call for while the database is busy.
             with suppress(OperationalError):
@@ -73,7 +76,7 @@ class ForwardedAuthentication(SessionAuthentication):
             return None
         user = forwarded_user(request.META)
         if user is None:
-            raise AuthenticationFailed("The proxy names nobody who may sign in here.")
+            raise AuthenticationFailed(gettext("The proxy names nobody who may sign in here."))
         self.enforce_csrf(request)
         return user, None
 

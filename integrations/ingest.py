@@ -16,6 +16,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from checks.models import Job
 from dockrev.errors import InvalidArgument, InvalidSignature, RateLimited
@@ -133,7 +134,9 @@ def take(kind: str, incoming: Incoming, *, address: str) -> Answer:
     try:
         protocol.require_headers(incoming)
     except BadHeaders as error:
-        raise InvalidArgument(str(error), f"The header {error} is missing or malformed.") from None
+        raise InvalidArgument(
+            str(error), _("The header %(name)s is missing or malformed.") % {"name": error}
+        ) from None
     reading = protocol.read(incoming, row.registry_host or protocol.registry_host)
     return together.do(partial(_store, row, reading, incoming))
 
@@ -163,10 +166,11 @@ def _proven(kind: str, incoming: Incoming, address: str) -> Entry:
     tallies.count(kind, "rejected_count")
     if tallies.too_many_failures(address):
         raise RateLimited(
-            f"More than {MAX_FAILURES} calls without a right proof in a minute.",
+            _("More than %(most)d calls without a right proof in a minute.")
+            % {"most": MAX_FAILURES},
             headers={"Retry-After": str(int(WINDOW))},
         )
-    raise InvalidSignature("The proof is missing or wrong.")
+    raise InvalidSignature(_("The proof is missing or wrong."))
 
 
 def _store(row: Entry, reading: Reading, incoming: Incoming) -> Answer:
@@ -290,7 +294,7 @@ def shown_headers(headers: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def match_again(sender: Any, job: Job, **_: Any) -> None:
+def match_again(sender: Any, job: Job, **_given: Any) -> None:
     """After a fallback discovery: check what the deliveries that waited for it now match.
 
     Most waiting deliveries are of images that still run nowhere, and many are of the same one.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.http import Http404
+from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import AllowAny
@@ -48,8 +49,8 @@ def as_response(kind: str, answer: ingest.Answer) -> Response:
     if not RECEIVERS[kind].shows_rejections:
         return Response(answer.body, status=200)
     words = {
-        "invalid_json": "The body is not a JSON object.",
-        "invalid_payload": "The body does not name the image that was pushed.",
+        "invalid_json": _("The body is not a JSON object."),
+        "invalid_payload": _("The body does not name the image that was pushed."),
     }
     details = {"deliveryId": answer.delivery_id, "decision": answer.decision}
     code = "invalid_json" if answer.reason == "invalid_json" else "invalid_argument"

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+
 DOCKER_HUB = "docker.io"
 DEFAULT_TAG = "latest"
 _HUB_NAMES = {"docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"}
@@ -48,18 +50,18 @@ class Reference:
 def parse(text: str) -> Reference:
     """Read an image reference as written in a compose file. Raises BadReference."""
     if not text or len(text) > _MAX_REFERENCE:
-        raise BadReference("The image reference is empty or too long.")
-    rest, _, digest = text.partition("@")
+        raise BadReference(_("The image reference is empty or too long."))
+    rest, _at, digest = text.partition("@")
     if "@" in text and not is_digest(digest):
-        raise BadReference(f"{text!r} has a malformed digest.")
+        raise BadReference(_("%(text)r has a malformed digest.") % {"text": text})
     first, slash, remainder = rest.partition("/")
     is_host = slash and ("." in first or ":" in first or first == "localhost" or _has_upper(first))
     host, path = (first, remainder) if is_host else (DOCKER_HUB, rest)
     repository, colon, tag = path.partition(":")
     if colon and not is_tag(tag):
-        raise BadReference(f"{text!r} has a malformed tag.")
+        raise BadReference(_("%(text)r has a malformed tag.") % {"text": text})
     if not is_host_name(host) or not is_repository(repository):
-        raise BadReference(f"{text!r} is not an image reference.")
+        raise BadReference(_("%(text)r is not an image reference.") % {"text": text})
     registry = normal_host(host)
     if registry == DOCKER_HUB and "/" not in repository:
         repository = f"library/{repository}"

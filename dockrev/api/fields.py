@@ -9,6 +9,7 @@ import json
 from datetime import UTC
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 MAX_ID = 32
@@ -43,8 +44,8 @@ class JsonObject(serializers.DictField):
     """A free JSON object of bounded size, without the characters that databases refuse."""
 
     default_error_messages = {
-        "too_long": "This is longer than {limit} characters.",
-        "characters": "NUL characters and halves of surrogate pairs cannot be stored.",
+        "too_long": _("This is longer than {limit} characters."),
+        "characters": _("NUL characters and halves of surrogate pairs cannot be stored."),
     }
 
     def __init__(self, *, limit: int = 20_000, **kwargs: Any) -> None:

@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import ClassVar
 
 from django import forms
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from dockrev import http
@@ -58,7 +59,8 @@ class Webhook(Transport):
         except http.Unreachable as error:
             raise SendError(str(error)) from error
         if answer.status == 410:
-            raise SendError("It answered 410 Gone.", permanent=True, status=answer.status)
+            raise SendError(gettext("It answered 410 Gone."), permanent=True, status=answer.status)
         if not 200 <= answer.status < 300:
-            raise SendError(f"It answered {answer.status}.", status=answer.status)
+            text = gettext("It answered %(status)d.") % {"status": answer.status}
+            raise SendError(text, status=answer.status)
         return answer.status

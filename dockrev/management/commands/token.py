@@ -9,6 +9,7 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from dockrev.models import ApiToken
 from dockrev.permissions import Role, role_of
@@ -18,15 +19,17 @@ MAX_LABEL = 100
 
 
 class Command(BaseCommand):
-    help = "Makes an API token and prints it, and nothing else, on standard output."
+    help = str(
+        gettext_lazy("Make an API token and print it, and nothing else, on standard output.")
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-        create = actions.add_parser("create", help="Make a token for a user.")
-        create.add_argument("--user", required=True, metavar="NAME", help="Whose role it has.")
-        create.add_argument("--name", default="", metavar="LABEL", help="What it is for.")
+        create = actions.add_parser("create", help=_("Make a token for a user."))
+        create.add_argument("--user", required=True, metavar="NAME", help=_("Whose role it has."))
+        create.add_argument("--name", default="", metavar="LABEL", help=_("What it is for."))
         create.add_argument(
-            "--expires", type=int, metavar="DAYS", help="When it ends; never, unless given."
+            "--expires", type=int, metavar="DAYS", help=_("When it ends; never, unless given.")
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
