@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -57,8 +57,28 @@ def new_versions(check: Check, found: Sequence[NewVersion], now: datetime) -> se
 
 
 def _tell(channel: Channel, check: Check, found: list[NewVersion], now: datetime) -> None:
+    """Join the message of this group that no try was made for yet, or write a new one."""
     content = {"check": asdict(check), "found": [asdict(new) for new in found]}
-    _write(channel, NEW_VERSION, _group(check, found), content, now, _with_company)
+    group = _group(check, found)
+    unsent = Notification.objects.filter(channel=channel, group_key=group)
+    while True:
+        if row := unsent.select_for_update().first():
+            row.content = _with_company(row.content, content)
+            row.save(update_fields=["content"])
+            return
+        try:
+            with transaction.atomic():
+                Notification.objects.create(
+                    channel=channel,
+                    kind=NEW_VERSION,
+                    group_key=group,
+                    content=content,
+                    created_at=now,
+                    next_attempt_at=now + COMPANY,
+                )
+            return
+        except IntegrityError:
+            continue  # another worker wrote it first: join that
 
 
 def _group(check: Check, found: list[NewVersion]) -> str:
@@ -78,33 +98,3 @@ def _with_company(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
         "check": {**old["check"], "services_checked": checked},
         "found": old["found"] + added,
     }
-
-
-def _write(
-    channel: Channel,
-    kind: str,
-    group: str,
-    content: dict[str, Any],
-    now: datetime,
-    join: Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]],
-) -> None:
-    """Join the message of this group that no try was made for yet, or write a new one."""
-    unsent = Notification.objects.filter(channel=channel, group_key=group)
-    while True:
-        if row := unsent.select_for_update().first():
-            row.content = join(row.content, content)
-            row.save(update_fields=["content"])
-            return
-        try:
-            with transaction.atomic():
-                Notification.objects.create(
-                    channel=channel,
-                    kind=kind,
-                    group_key=group,
-                    content=content,
-                    created_at=now,
-                    next_attempt_at=now + COMPANY,
-                )
-            return
-        except IntegrityError:
-            continue  # another worker wrote it first: join that

@@ -25,7 +25,7 @@ MAX_LINKS = 10
 def message(notification: Notification, now: datetime) -> Message:
     """Build what is sent for a notification; `now` is when."""
     own = _new_version(notification.content)
-    return _message(notification.pk, notification.kind, notification.channel.kind, own, now)
+    return _message(notification.pk, notification.kind, notification.channel.kind, own, now=now)
 
 
 def test_message(id_: str, channel_kind: str, now: datetime) -> Message:
@@ -37,7 +37,7 @@ def test_message(id_: str, channel_kind: str, now: datetime) -> Message:
             "summary": _("This is a test. Nothing needs to be done."),
         },
     }
-    return _message(id_, TEST, channel_kind, own, now)
+    return _message(id_, TEST, channel_kind, own, now=now)
 
 
 def link(path: str) -> str:
@@ -45,7 +45,9 @@ def link(path: str) -> str:
     return f"{preferences.get('public_base_url').rstrip('/')}{path}"
 
 
-def _message(id_: str, kind: str, channel_kind: str, own: dict[str, Any], now: datetime) -> Message:
+def _message(
+    id_: str, kind: str, channel_kind: str, own: dict[str, Any], *, now: datetime
+) -> Message:
     payload = {
         "schema": _SCHEMAS[kind],
         "kind": kind,

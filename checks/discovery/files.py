@@ -37,9 +37,8 @@ def read_project(
 ) -> FoundProject:
     """Read one project as Compose would; what is wrong with its files is in `error`.
 
-    Relative to the first file's folder, with the `.env` there unless environment files are given,
-    and with this process's environment unless another is given. Variables of the environment win
-    over those of files.
+    Relative to the first file's folder, with the `.env` there unless environment files are given.
+    Variables of the environment, this process's unless another is given, win over those of files.
     """
     paths = tuple(_absolute(file) for file in files)
     folder = _absolute(working_dir) if working_dir else paths[0].parent

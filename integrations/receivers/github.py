@@ -25,7 +25,7 @@ from integrations.receivers.base import (
     verify_hmac_sha256,
 )
 
-EVENTS = {"package": "package", "registry_package": "registry_package"}  # event: member
+EVENTS = {"package", "registry_package"}  # the member with the package is named like its event
 ACTIONS = {"published", "updated"}
 CONTAINER = {"container", "docker"}
 
@@ -69,12 +69,9 @@ class GitHubPackages(Receiver):
         }
         if event == "ping":
             return Reading(Verdict.PING, **known)
-        package = member(body, EVENTS.get(event, ""))
-        if (
-            event not in EVENTS
-            or known["action"] not in ACTIONS
-            or not _is_container(body, package)
-        ):
+        package = member(body, event)
+        is_push = event in EVENTS and known["action"] in ACTIONS
+        if not (is_push and _is_container(body, package)):
             return Reading(Verdict.NOT_RELEVANT, **known)
         images = _images(package, source, registry_host)
         if not images:
