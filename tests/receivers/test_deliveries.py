@@ -3,134 +3,23 @@
 from __future__ import annotations
 
 import json
-import threading
-from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-import time_machine
-from django.db import connections
 from django.test import Client
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from checks import queue
-from checks.kinds import Outcome
 from checks.models import Job, Service
-from integrations import ingest
 from integrations.models import Delivery, Receiver
 from integrations.tallies import Tallies
 from tests import rows
-from tests.github import PATH, deliver, digest, published, sign
+from tests.github import PATH, deliver, digest, published
 
 NOTHINGS: tuple[Any, ...] = (None, [], "", 0)
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def tallies(monkeypatch: pytest.MonkeyPatch) -> Tallies:
-    """Counts of this test alone."""
-    monkeypatch.setattr("integrations.tallies.FLUSH_EVERY", 3600)
-    fresh = Tallies()
-    monkeypatch.setattr(ingest, "tallies", fresh)
-    return fresh
-
-
-@pytest.fixture
-def service() -> Service:
-    rows.github_receiver()
-    rows.tracked("acme/api")
-    return rows.service("ghcr.io/acme/api:1.2.0")
-
-
-def finish(job_id: str) -> None:
-    """What a worker does with a job that finds nothing."""
-    job = queue.claim(job_id)
-    assert job is not None
-    assert queue.finish(job, Outcome())
-
-
-class TestProof:
-    @pytest.mark.parametrize(
-        "signature",
-        [
-            "",
-            "sha256=",
-            "sha256=" + "0" * 64,
-            "sha256=" + "é" * 64,
-            "nonsense",
-            sign(b"{}", "another secret"),
-        ],
-    )
-    def test_it_refuses_a_wrong_signature(
-        self, client: Client, service: Service, signature: str
-    ) -> None:
-        answer = deliver(client, published(), signature=signature or " ")
-        assert answer.status_code == 401
-        assert answer.json()["error"]["code"] == "invalid_signature"
-        assert not Delivery.objects.exists()
-        assert not Job.objects.exists()
-
-    def test_it_refuses_other_algorithms_and_spellings(
-        self, client: Client, service: Service
-    ) -> None:
-        raw = json.dumps(published()).encode()
-        right = sign(raw)
-        for wrong in (right.upper(), right.removeprefix("sha256="), right + "0", "sha1" + right):
-            assert deliver(client, raw, signature=wrong).status_code == 401
-
-    def test_it_refuses_a_body_that_was_written_again(
-        self, client: Client, service: Service
-    ) -> None:
-        body = published()
-        signature = sign(json.dumps(body, indent=1).encode())
-        assert deliver(client, body, signature=signature).status_code == 401
-
-    def test_it_gives_the_same_refusal_whatever_else_is_wrong(
-        self, client: Client, service: Service
-    ) -> None:
-        answers = [
-            deliver(client, published(), signature="sha256=0"),
-            deliver(client, b"[", signature="sha256=0"),
-            deliver(client, published(), signature="sha256=0", event="ping"),
-            deliver(client, published(), signature="sha256=0", event="", delivery=""),
-        ]
-        Receiver.objects.update(enabled=False)
-        answers.append(deliver(client, published(), signature="sha256=0"))
-        assert {(a.status_code, a.content) for a in answers} == {(401, answers[0].content)}
-
-    def test_it_lets_nobody_in_without_a_secret(self, client: Client) -> None:
-        rows.github_receiver(secret="")
-        raw = b"{}"
-        assert deliver(client, raw, signature=sign(raw, "")).status_code == 401
-
-    def test_it_takes_the_old_secret_for_a_while_after_a_rotation(
-        self, client: Client, service: Service
-    ) -> None:
-        raw = json.dumps(published()).encode()
-        Receiver.objects.update(secret="a new one of enough length", previous_until=timezone.now())
-        row = Receiver.objects.get()
-        row.previous_secret = "the old one"
-        row.save(update_fields=["previous_secret"])
-        assert deliver(client, raw, signature=sign(raw, "the old one")).status_code == 401
-        Receiver.objects.update(previous_until=timezone.now() + timedelta(hours=1))
-        assert deliver(client, raw, signature=sign(raw, "the old one")).status_code == 202
-
-    def test_it_counts_refusals_and_limits_only_those(
-        self, client: Client, service: Service, tallies: Tallies
-    ) -> None:
-        for _ in range(100):
-            assert deliver(client, published(), signature="sha256=0").status_code == 401
-        limited = deliver(client, published(), signature="sha256=0")
-        assert limited.status_code == 429
-        assert limited["Retry-After"] == "60"
-        assert deliver(client, published()).status_code == 202
-        tallies.flush()
-        receiver = Receiver.objects.get()
-        assert receiver.rejected_count == 101
-        assert receiver.last_rejected_at is not None
 
 
 class TestAcceptance:
@@ -340,136 +229,6 @@ class TestWhatIsNotActedOn:
         )
         assert answer.status_code == 413
         assert answer.json()["error"]["code"] == "payload_too_large"
-
-
-class TestRepeats:
-    def test_it_knows_a_delivery_again(self, client: Client, service: Service) -> None:
-        first = deliver(client, published(), delivery="same").json()
-        again = deliver(client, published(), delivery="same")
-        assert again.status_code == 200
-        body = again.json()
-        assert (body["reason"], body["attempt"]) == ("duplicate_delivery", 2)
-        assert body["deliveryId"] == first["deliveryId"]
-        assert Job.objects.count() == 1
-
-    def test_it_acts_on_a_second_try_where_the_first_stored_nothing(
-        self, client: Client, service: Service
-    ) -> None:
-        assert deliver(client, published(), delivery="g", signature="sha256=0").status_code == 401
-        assert deliver(client, published(), delivery="g").status_code == 202
-
-    def test_it_reuses_a_queued_check(self, client: Client, service: Service) -> None:
-        first = deliver(client, published()).json()
-        second = deliver(client, published("acme/api", "latest")).json()
-        assert second["reusedJobIds"] == first["jobIds"]
-        assert second["jobIds"] == []
-
-    def test_it_runs_a_running_check_once_more(self, client: Client, service: Service) -> None:
-        job_id = deliver(client, published()).json()["jobIds"][0]
-        job = queue.claim(job_id)
-        assert job is not None
-        assert deliver(client, published()).json()["reusedJobIds"] == [job_id]
-        queue.finish(job, Outcome())
-        job.refresh_from_db()
-        assert job.status == "queued"
-        assert job.not_before is not None
-        assert job.not_before > timezone.now() + timedelta(seconds=4)
-
-    def test_it_checks_at_most_twice_for_one_push_of_many_manifests(
-        self, client: Client, service: Service
-    ) -> None:
-        start = timezone.now()
-        with time_machine.travel(start, tick=False) as clock:
-            child = deliver(client, published(tag="")).json()["jobIds"][0]
-            assert queue.claim(child) is None  # a child manifest waits for its index
-            index = deliver(client, published()).json()
-            assert index["reusedJobIds"] == [child]
-            finish(child)
-            clock.shift(1)
-            later = deliver(client, published(tag="")).json()["jobIds"]
-            assert deliver(client, published()).json()["reusedJobIds"] == later
-            assert queue.claim(later[0]) is None
-            clock.shift(4)
-            finish(later[0])
-        assert Job.objects.count() == 2
-
-    def test_it_is_not_delayed_by_a_check_that_a_person_asked_for(
-        self, client: Client, service: Service
-    ) -> None:
-        asked = queue.enqueue(
-            queue.Request(kind="check.service", reason="ui", scope="service", service_id=service.pk)
-        )
-        finish(asked.job_id)
-        finish(deliver(client, published()).json()["jobIds"][0])
-
-    def test_it_answers_without_queries_per_service(
-        self, client: Client, service: Service, django_assert_num_queries: Any
-    ) -> None:
-        deliver(client, published())
-        with django_assert_num_queries(10):
-            deliver(client, published())
-
-
-class TestFallback:
-    def test_it_looks_again_once_and_then_checks_what_it_found(
-        self, client: Client, service: Service
-    ) -> None:
-        rows.tracked("acme/new")
-        body = published("acme/new", repository="acme/new")
-        first, second = deliver(client, body).json(), deliver(client, body).json()
-        assert first["fallbackReason"] == "no_managed_service_match"
-        assert second["reusedJobIds"] == first["jobIds"]
-        new = rows.service("ghcr.io/acme/new:1", name="new")
-        finish(first["jobIds"][0])
-        check = Job.objects.get(kind="check.service")
-        assert (check.service_id, check.reason) == (new.pk, "webhook")
-        delivery = Delivery.objects.get(pk=first["deliveryId"])
-        assert delivery.matched_service_ids == [new.pk]
-        assert delivery.waiting_for_job == ""
-
-    def test_it_names_the_reason_for_an_owner_only_payload(
-        self, client: Client, service: Service
-    ) -> None:
-        answer = deliver(client, published("acme/unlinked", repository=None)).json()
-        assert (answer["fallbackUsed"], answer["fallbackReason"]) == (True, "owner_only_payload")
-        assert Job.objects.get().kind == "discovery"
-
-    def test_it_checks_an_owner_only_payload_whose_image_runs_here(
-        self, client: Client, service: Service
-    ) -> None:
-        answer = deliver(client, published(repository=None)).json()
-        assert answer["matchedServiceIds"] == [service.pk]
-        assert answer["fallbackUsed"] is False
-
-    def test_it_delays_a_second_look_by_a_minute(self, client: Client, service: Service) -> None:
-        body = published("acme/unlinked", repository=None)
-        finish(deliver(client, body).json()["jobIds"][0])
-        second = Job.objects.get(pk=deliver(client, body).json()["jobIds"][0])
-        assert second.not_before is not None
-        assert second.not_before > timezone.now() + timedelta(seconds=55)
-
-
-@pytest.mark.django_db(transaction=True)
-class TestAtOnce:
-    def test_it_makes_one_job_of_fifty_equal_deliveries_at_once(self, service: Service) -> None:
-        barrier = threading.Barrier(50)
-        answers: list[int] = []
-
-        def send() -> None:
-            barrier.wait()
-            try:
-                answers.append(deliver(Client(), published(), delivery="same").status_code)
-            finally:
-                connections.close_all()
-
-        threads = [threading.Thread(target=send) for _ in range(50)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert sorted(answers) == [200] * 49 + [202]
-        assert Delivery.objects.get().attempts == 50
-        assert Job.objects.count() == OrmQ.objects.count() == 1
 
 
 def _paths(node: Any, before: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
