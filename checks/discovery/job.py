@@ -76,8 +76,8 @@ def _log(run: Run, host: Host, found: FoundHost, changes: Changes) -> None:
         level = JobLog.Level.WARN if action.reason else JobLog.Level.INFO
         reason = f". {action.reason}" if action.reason else ""
         run.log(f"{host.name}: {action.project}: {_words(action)}{reason}", level=level)
-    text = _("%(host)s: %(projects)d projects, %(services)d services seen.")
-    counts = {"projects": len(found.projects), "services": _count(found)}
+    text = _("%(host)s: %(stacks)d stacks, %(services)d services seen.")
+    counts = {"stacks": len(found.projects), "services": _count(found)}
     run.log(text % {"host": host.name, **counts})
 
 

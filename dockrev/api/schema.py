@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import Direction
@@ -47,7 +48,7 @@ class Forwarded(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call
         return {
             "type": "apiKey",
             "in": "header",
-            "name": "Remote-User",
+            "name": settings.FORWARDED_USER_HEADER,
             "description": "A name that a trusted proxy vouches for.",
         }
 

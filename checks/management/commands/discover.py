@@ -22,8 +22,8 @@ COLUMNS = ("host", "stack", "service", "state", "image")
 class Command(BaseCommand):
     help = str(
         gettext_lazy(
-            "Find Compose projects on every host and write them down. Exits with 2 where there "
-            "was nothing to look at."
+            "Find stacks and their services on every host and write them down. Exits with 2 "
+            "where there was nothing to look at."
         )
     )
 
