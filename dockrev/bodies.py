@@ -14,9 +14,7 @@ _PART = 64 * 1024
 
 def read_body(environ: Mapping[str, Any], limit: int) -> bytes:
     """Read a whole body. Raises PayloadTooLarge once it is known to be longer than the limit."""
-    declared = str(environ.get("CONTENT_LENGTH") or "")
-    # Python reads no number of thousands of digits; the first ones are too many already.
-    length = int(declared[:18]) if declared.isascii() and declared.isdigit() else None
+    length = declared_length(environ)
     if length is not None and length > limit:
         raise _too_long(limit)
     wanted = limit + 1 if length is None else length
@@ -30,6 +28,13 @@ def read_body(environ: Mapping[str, Any], limit: int) -> bytes:
     if read > limit:
         raise _too_long(limit)
     return b"".join(parts)
+
+
+def declared_length(environ: Mapping[str, Any]) -> int | None:
+    """The length that a request says its body has; None if it says none that can be read."""
+    declared = str(environ.get("CONTENT_LENGTH") or "")
+    # Python reads no number of thousands of digits; the first ones are too many already.
+    return int(declared[:18]) if declared.isascii() and declared.isdigit() else None
 
 
 def is_chunked(environ: Mapping[str, Any]) -> bool:

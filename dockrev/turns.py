@@ -11,39 +11,51 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
+from queue import SimpleQueue
 from typing import Any
 
 THREADS = 64
 WORKING = 4  # more only wait for each other, and for SQLite's one writer
 WAITING = 48  # the rest is for requests without a body
 WAITING_EACH = 16  # from one address
+FIRST = 64 * 1024  # bytes that are read before the turn: all of most bodies
 
 
 class Turns:
     """The turns of one process."""
 
     def __init__(self) -> None:
-        self._working = threading.BoundedSemaphore(WORKING)
+        self._free: SimpleQueue[None] = SimpleQueue()  # a semaphore, but a quick and a fair one
+        for _turn in range(WORKING):
+            self._free.put(None)
         self._lock = threading.Lock()
         self._waiting: Counter[str] = Counter()  # by address
 
     @contextmanager
     def one(self) -> Iterator[None]:
         """Work inside, once it is this thread's turn."""
-        with self._working:
+        self._free.get()
+        try:
             yield
-
-    def are_crowded(self, address: str) -> bool:
-        """Whether so many bodies are waited for that one more from this address is too many."""
-        with self._lock:
-            return self._waiting[address] >= WAITING_EACH or sum(self._waiting.values()) >= WAITING
+        finally:
+            self._free.put(None)
 
     @contextmanager
     def left(self, address: str) -> Iterator[None]:
         """Inside a turn, wait for an address without keeping others from working."""
+        self._free.put(None)
+        try:
+            with self.waiting(address):
+                yield
+        finally:
+            self._free.get()
+
+    @contextmanager
+    def waiting(self, address: str) -> Iterator[None]:
+        """Count as waiting for this address inside."""
         with self._lock:
             self._waiting[address] += 1
-        self._working.release()
         try:
             yield
         finally:
@@ -51,24 +63,45 @@ class Turns:
                 self._waiting[address] -= 1
                 if not self._waiting[address]:
                     del self._waiting[address]
-            self._working.acquire()
+
+    def are_crowded(self, address: str) -> bool:
+        """Whether so many bodies are waited for that one more from this address is too many."""
+        with self._lock:
+            return self._waiting[address] >= WAITING_EACH or sum(self._waiting.values()) >= WAITING
 
 
-class Patient:
-    """A body that is waited for outside one's turn."""
+class Body:
+    """A body, of which the beginning is read before the turn, and the rest outside it."""
 
     def __init__(self, stream: Any, turns: Turns, address: str) -> None:
         self._stream, self._turns, self._address = stream, turns, address
+        self._first = BytesIO()
+
+    def begun(self, length: int | None) -> Any:
+        """Wait for the beginning, and return what to read on from.
+
+        Of a body that is said to be long nothing is read yet: it may be refused for that.
+        """
+        if length is not None and length > FIRST:
+            return self
+        with self._turns.waiting(self._address):
+            first = self._stream.read(FIRST if length is None else length)
+        self._first = BytesIO(first)
+        return self._first if len(first) == length else self
 
     def read(self, size: int = -1) -> bytes:
+        part = self._first.read(size)
+        if len(part) == size:
+            return part
         with self._turns.left(self._address):
-            part: bytes = self._stream.read(size)
-        return part
+            return part + bytes(self._stream.read(size - len(part) if size >= 0 else -1))
 
     def readline(self, size: int = -1) -> bytes:
+        part = self._first.readline(size)
+        if len(part) == size or part.endswith(b"\n"):
+            return part
         with self._turns.left(self._address):
-            line: bytes = self._stream.readline(size)
-        return line
+            return part + bytes(self._stream.readline(size - len(part) if size >= 0 else -1))
 
     def __iter__(self) -> Iterator[bytes]:
         while line := self.readline():

@@ -12,11 +12,11 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dockrev.settings")
 django_application = get_wsgi_application()
 
-from dockrev.bodies import is_chunked, read_body  # noqa: E402 - Django is set up first
+from dockrev.bodies import declared_length, is_chunked, read_body  # noqa: E402 - Django is set up first
 from dockrev.errors import Busy, PayloadTooLarge, json_error  # noqa: E402
 from dockrev.parsers import MAX_BODY  # noqa: E402
 from dockrev.proxies import client_address  # noqa: E402
-from dockrev.turns import Patient, turns  # noqa: E402
+from dockrev.turns import Body, turns  # noqa: E402
 
 _OWN_LIMITS = "/api/webhooks/"
 
@@ -27,7 +27,8 @@ def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]
         address = client_address(environ)
         if turns.are_crowded(address):
             return _busy(start_response)
-        environ["wsgi.input"] = Patient(environ["wsgi.input"], turns, address)
+        body = Body(environ["wsgi.input"], turns, address)
+        environ["wsgi.input"] = body.begun(declared_length(environ))
     with turns.one():
         return _answer(environ, start_response)
 

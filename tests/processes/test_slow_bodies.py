@@ -27,13 +27,13 @@ def answered(instance: Instance) -> bytes:
 
 def test_it_answers_others_while_bodies_do_not_come(instance: Instance) -> None:
     instance.serve()
-    announced = [b"Content-Length: 5", b"Transfer-Encoding: chunked"]
+    announced = [b"Content-Length: 5", b"Transfer-Encoding: chunked", b"Content-Length: 99999"]
     with ExitStack() as stack:
         for number in range(WAITING_EACH - 2):
-            connected(instance, stack, announced[number % 2])
+            connected(instance, stack, announced[number % 3])
         assert answered(instance) == b"HTTP/1.1 401 Unauthorized"
         for number in range(60):
-            connected(instance, stack, announced[number % 2])
+            connected(instance, stack, announced[number % 3])
         until(lambda: b" 503 " in answered(instance), within=10, what="an address has its share")
         assert instance.serves("/api/version")
     until(lambda: b" 401 " in answered(instance), within=10, what="it is forgotten")
