@@ -29,7 +29,7 @@ class ChecksConfig(AppConfig):
         kinds.register(checking.CHECK_STACK)
         kinds.register(checking.CHECK_ALL)
         kinds.register(maintenance.KIND)
-        schedules.register("discovery", "* * * * *", discovery.enqueue_scheduled)
+        schedules.register("discovery", "* * * * *", discovery.enqueue_scheduled, at_once=True)
         schedules.register(
             "check", "0 */6 * * *", checking.enqueue_scheduled, jitter=timedelta(minutes=10)
         )

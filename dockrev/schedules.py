@@ -24,20 +24,29 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Default:
-    """What an app registered. `action` only writes rows, such as a queued job."""
+    """What an app registered. `action` only writes rows, such as a queued job.
+
+    `at_once`: the first time is as soon as there is a worker, not when the clock says.
+    """
 
     cron: str
     action: Callable[[], object]
     jitter: timedelta = timedelta()
+    at_once: bool = False
 
 
 DEFAULTS: dict[str, Default] = {}
 
 
 def register(
-    name: str, cron: str, action: Callable[[], object], *, jitter: timedelta = timedelta()
+    name: str,
+    cron: str,
+    action: Callable[[], object],
+    *,
+    jitter: timedelta = timedelta(),
+    at_once: bool = False,
 ) -> None:
-    DEFAULTS[name] = Default(cron, action, jitter)
+    DEFAULTS[name] = Default(cron, action, jitter, at_once)
 
 
 def following(cron: str, after: datetime) -> datetime:
@@ -61,7 +70,7 @@ def sync(now: datetime) -> None:
             defaults={
                 "cron": default.cron,
                 "jitter_seconds": int(default.jitter.total_seconds()),
-                "next_run_at": following(default.cron, now),
+                "next_run_at": now if default.at_once else following(default.cron, now),
             },
         )
 

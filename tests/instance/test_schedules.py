@@ -107,3 +107,12 @@ def test_it_tries_again_when_the_database_failed(fired: list[str]) -> None:
 def test_it_leaves_rows_alone_that_no_app_registered(fired: list[str]) -> None:
     Schedule.objects.create(name="of another version", cron="* * * * *", next_run_at=NOON)
     assert schedules.fire_due(NOON) == 0
+
+
+def test_it_fires_at_once_what_nobody_should_wait_for(fired: list[str]) -> None:
+    schedules.register("look", "0 0 1 1 *", lambda: fired.append("look"), at_once=True)
+    schedules.sync(NOON)
+    assert schedules.fire_due(NOON) == 1
+    schedules.sync(NOON)
+    assert schedules.fire_due(NOON) == 0
+    assert fired == ["look"]
