@@ -54,6 +54,7 @@ class ServiceFacts(serializers.Serializer[Service]):
     candidates = CandidateFacts(source="open_candidates", many=True)
     policy = serializers.SerializerMethodField()
     ignoredBy = serializers.SerializerMethodField()
+    reason = NoneIfEmpty()
     checkedAt = Moment(source="checked_at", allow_null=True)
     error = NoneIfEmpty()
     archived = serializers.SerializerMethodField()

@@ -125,3 +125,10 @@ def test_it_asks_the_database_as_often_for_many_candidates_and_jobs(viewer: Clie
     for _number in range(12):
         job(service_id=row.pk)
     assert queries() == few <= 9
+
+
+def test_it_says_why_nothing_can_be_compared(viewer: Client) -> None:
+    row = service()
+    Service.objects.update(status="unknown", checked_at=timezone.now(), reason="<gone> there")
+    for path in ("/", path_of(row)):
+        assert "&lt;gone&gt; there" in viewer.get(path).content.decode()

@@ -131,7 +131,8 @@ def test_it_tells_of_a_new_image_as_it_is_published(
     configure(api, registry, place)
     api.finished(api("POST", "/api/discovery/scan")["jobId"])
     [service] = api("GET", "/api/services")["services"]
-    assert (service["stackName"], service["name"], service["status"]) == ("shop", "web", "unknown")
+    assert (service["stackName"], service["name"]) == ("shop", "web")
+    assert service["status"] in {"unknown", "up_to_date"}  # its first check may be done already
     assert service["image"]["digest"] == registry.digest("acme/web", "1")
 
     new = make_image("acme/web:1", "second")
