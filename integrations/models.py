@@ -22,6 +22,7 @@ class Receiver(models.Model):
     registry_host = models.CharField(_("registry host"), max_length=255, blank=True)
     secret = SecretField(_("secret"), blank=True)
     secret_created_at = models.DateTimeField(_("secret since"), null=True, blank=True)
+    enabled_at = models.DateTimeField(_("on since"), null=True, editable=False)
     previous_secret = SecretField(blank=True, editable=False)
     previous_until = models.DateTimeField(null=True, blank=True, editable=False)
     path_token_hash = models.CharField(
@@ -79,6 +80,9 @@ class Delivery(models.Model):
     fallback_reason = models.CharField(_("fallback"), max_length=40, blank=True)
     waiting_for_job = models.CharField(_("waits for"), max_length=32, blank=True, editable=False)
     headers = models.JSONField(_("headers"), default=dict, blank=True)
+    # Whether it proved itself with the secret before the present one.
+    by_previous_secret = models.BooleanField(default=False, editable=False)
+    reconciled = models.BooleanField(_("read from the provider's list"), default=False)
     payload = models.BinaryField(_("payload"))
     received_at = models.DateTimeField(_("received"))
     last_received_at = models.DateTimeField(_("last received"))
@@ -119,6 +123,8 @@ class HookAccount(models.Model):
     api_url = models.CharField(_("API URL"), max_length=500, blank=True)
     callback_url = models.CharField(_("callback URL"), max_length=500, blank=True)
     credential = SecretField(_("token"), blank=True)
+    # What the provider said of the token; see `integrations.hooks.credentials.Report`.
+    credential_report = models.JSONField(default=dict, blank=True, editable=False)
     inputs = models.JSONField(_("what was typed"), default=list, blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
@@ -132,13 +138,19 @@ class HookAccount(models.Model):
 
 
 class HookTarget(models.Model):
-    """A repository (or project) whose pushes we want to hear of. `selected` ones take part."""
+    """A repository (or project) whose pushes we want to hear of. `selected` ones take part.
+
+    `hook_id` and what begins with `hook_` is our hook there, as the last sync or audit saw it;
+    `secret_sent` is the fingerprint of the secret that we gave it. One that was removed, or is
+    not selected any more, keeps its row until its hook is deleted.
+    """
 
     class HookState(models.TextChoices):
         UNKNOWN = "unknown", _("unknown")
         OK = "ok", _("ok")
         MISSING = "missing", _("missing")
         CONFLICT = "conflict", _("conflict")
+        DRIFT = "drift", _("drift")
         ERROR = "error", _("error")
 
     id = IdField("hkt")
@@ -148,13 +160,33 @@ class HookTarget(models.Model):
     full_name = models.CharField(_("name"), max_length=300)
     name_key = models.CharField(max_length=300, editable=False)  # full_name in lower case
     owner_key = models.CharField(max_length=150, editable=False)  # its owner in lower case
+    visibility = models.CharField(_("visibility"), max_length=16, blank=True, editable=False)
+    archived = models.BooleanField(_("archived there"), default=False, editable=False)
+    disabled = models.BooleanField(_("disabled there"), default=False, editable=False)
     selected = models.BooleanField(_("selected"), default=True)
+    removed = models.BooleanField(_("removed"), default=False, editable=False)
     hook_id = models.CharField(_("hook"), max_length=60, blank=True)
+    hook_url = models.CharField(max_length=500, blank=True, editable=False)
+    hook_updated_at = models.DateTimeField(null=True, editable=False)  # by the provider's clock
     hook_state = models.CharField(
         _("hook state"), max_length=16, choices=HookState.choices, default=HookState.UNKNOWN
     )
-    verified_at = models.DateTimeField(_("verified"), null=True, blank=True)
+    secret_sent = models.CharField(max_length=64, blank=True, editable=False)
+    conflict_hooks = models.JSONField(default=list, blank=True, editable=False)
+    # The last list of hooks, and its ETag, which saves reading it again.
+    hooks_etag = models.CharField(max_length=200, blank=True, editable=False)
+    hooks_seen = models.JSONField(default=list, blank=True, editable=False)
+    last_op = models.CharField(_("last sync"), max_length=16, blank=True, editable=False)
+    last_sync_at = models.DateTimeField(_("synced"), null=True, editable=False)
+    last_audit_at = models.DateTimeField(_("audited"), null=True, editable=False)
     last_error = models.TextField(_("last error"), blank=True)
+    verified_at = models.DateTimeField(_("verified"), null=True, blank=True)
+    # What the provider's own list of deliveries says. Times by the provider's clock.
+    deliveries_etag = models.CharField(max_length=200, blank=True, editable=False)
+    reconciled_until = models.DateTimeField(null=True, editable=False)
+    last_delivery_at = models.DateTimeField(_("last delivery"), null=True, editable=False)
+    last_failure_at = models.DateTimeField(_("last failure"), null=True, editable=False)
+    last_failure = models.CharField(max_length=300, blank=True, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:

@@ -1,0 +1,1 @@
+"""Hooks: what makes a provider call us. Its tables and its algorithm are those of any provider."""
