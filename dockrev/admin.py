@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django_q.models import Schedule as QueueSchedule
 
 from dockrev.models import ApiToken, Heartbeat, Schedule, Setting
 from dockrev.row_admin import RecordAdmin, RowAdmin
+
+# The queue's own scheduler is off: what is entered there never runs. Ours is `Schedule`, below.
+admin.site.unregister(QueueSchedule)
 
 
 @admin.register(ApiToken)

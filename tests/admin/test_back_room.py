@@ -68,6 +68,12 @@ def test_it_registers_every_model_of_ours() -> None:
     assert missing == []
 
 
+def test_it_offers_one_way_to_schedule(back_room: Client) -> None:
+    index = back_room.get("/admin/").content.decode()
+    assert "/admin/dockrev/schedule/" in index
+    assert "/admin/django_q/schedule/" not in index
+
+
 @pytest.mark.parametrize("app", OURS)
 def test_it_opens_every_list_and_every_form(back_room: Client, app: str) -> None:
     service()
