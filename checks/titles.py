@@ -1,4 +1,4 @@
-"""What a job is called, and what is said of one that failed."""
+"""What a job is called, and what is said of one that failed. Other apps register their kinds."""
 
 from __future__ import annotations
 
@@ -32,6 +32,11 @@ ERRORS: dict[str, str | Promise] = {
     ),
     "cancelled": gettext_lazy("Somebody cancelled it."),
 }
+
+
+def register(kind: str, *, title: str | Promise, label: str | Promise) -> None:
+    """Name a kind of job; `title` may hold %(subject)s, `label` names all of them."""
+    TITLES[kind], LABELS[kind] = title, label
 
 
 def title(job: Job) -> str:
