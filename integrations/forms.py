@@ -21,7 +21,7 @@ MAX_PAT = 255
 
 
 class ReceiverForm(RowForm):
-    also = tuple(rotation.COLUMNS)
+    also = (*rotation.COLUMNS, "enabled_at")
 
     class Meta:
         model = Receiver
@@ -52,6 +52,8 @@ class ReceiverForm(RowForm):
         given = self.cleaned_data["secret"]
         if given and given != MASK:
             rotation.replace(self.instance, given, timezone.now())
+        if self.instance.enabled and not self.initial["enabled"]:
+            self.instance.enabled_at = timezone.now()
         super().write()
 
 

@@ -126,7 +126,7 @@ def take(kind: str, incoming: Incoming, *, address: str) -> Answer:
 
     Raises InvalidSignature, RateLimited or InvalidArgument, and then nothing is stored.
     """
-    row = _proven(kind, incoming, address)
+    row, by_previous_secret = _proven(kind, incoming, address)
     if not row.enabled:
         tallies.count(kind, "disabled_count")
         return Answer(200, Decision.IGNORED, "disabled")
@@ -138,7 +138,21 @@ def take(kind: str, incoming: Incoming, *, address: str) -> Answer:
             str(error), _("The header %(name)s is missing or malformed.") % {"name": error}
         ) from None
     reading = protocol.read(incoming, row.registry_host or protocol.registry_host)
-    return together.do(partial(_store, row, reading, incoming))
+    return together.do(
+        partial(_store, row, reading, incoming, by_previous_secret=by_previous_secret)
+    )
+
+
+def take_reconciled(receiver: Receiver, incoming: Incoming) -> Answer:
+    """Take a call that never came, as its sender's own list has it; where it was read proves it.
+
+    Should it come after all, it is a duplicate. Raises BadHeaders, and then nothing is stored.
+    """
+    protocol = RECEIVERS[receiver.kind]
+    protocol.require_headers(incoming)
+    reading = protocol.read(incoming, receiver.registry_host or protocol.registry_host)
+    with transaction.atomic():
+        return _store(entry_of(receiver), reading, incoming, reconciled=True)
 
 
 def replay(delivery: Delivery) -> Answer:
@@ -153,16 +167,16 @@ def replay(delivery: Delivery) -> Answer:
     return answer
 
 
-def _proven(kind: str, incoming: Incoming, address: str) -> Entry:
-    """The receiver whose secret the call knows."""
+def _proven(kind: str, incoming: Incoming, address: str) -> tuple[Entry, bool]:
+    """The receiver whose secret the call knows, and whether it is the one before the present."""
     now = timezone.now()
     for *row, secret, previous, until in _receivers(kind=kind):
         fresh = until is not None and until > now
         try:
-            RECEIVERS[kind].verify(incoming, (secret, previous) if fresh else (secret,))
+            fitted = RECEIVERS[kind].verify(incoming, (secret, previous) if fresh else (secret,))
         except BadProof:
             continue
-        return Entry(*row)
+        return Entry(*row), fitted > 0
     tallies.count(kind, "rejected_count")
     if tallies.too_many_failures(address):
         raise RateLimited(
@@ -173,7 +187,8 @@ def _proven(kind: str, incoming: Incoming, address: str) -> Entry:
     raise InvalidSignature(_("The proof is missing or wrong."))
 
 
-def _store(row: Entry, reading: Reading, incoming: Incoming) -> Answer:
+def _store(row: Entry, reading: Reading, incoming: Incoming, **origin: bool) -> Answer:
+    """Decide on a call and keep it. `origin` are the columns that say how it came."""
     now = timezone.now()
     if known := _known(receiver=row.pk, key=reading.dedupe_key):
         return _again(known[0][0], reading, now)
@@ -190,10 +205,12 @@ def _store(row: Entry, reading: Reading, incoming: Incoming) -> Answer:
         payload=incoming.body,
         received_at=now,
         last_received_at=now,
+        **origin,
         **_result(answer),
     )
     _insert(delivery)
-    tallies.accepted(row.pk, now)
+    if not delivery.reconciled:
+        tallies.accepted(row.pk, now)
     answer.delivery_id = delivery.pk
     return answer
 

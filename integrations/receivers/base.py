@@ -89,8 +89,8 @@ class Receiver(ABC):
     has_targets: ClassVar[bool] = False
 
     @abstractmethod
-    def verify(self, incoming: Incoming, secrets: tuple[str, ...]) -> None:
-        """Raise BadProof unless the call proves that it knows one of the secrets."""
+    def verify(self, incoming: Incoming, secrets: tuple[str, ...]) -> int:
+        """Say which of the secrets the call proves to know. Raises BadProof if none."""
 
     @abstractmethod
     def require_headers(self, incoming: Incoming) -> None:
@@ -101,18 +101,21 @@ class Receiver(ABC):
         """Say what a proven call means. Never raises for what a body holds."""
 
 
-def verify_hmac_sha256(secrets: tuple[str, ...], given: str, body: bytes, *, prefix: str) -> None:
-    """Raise BadProof unless `given` is the prefixed hex HMAC of the body under a secret.
+def verify_hmac_sha256(secrets: tuple[str, ...], given: str, body: bytes, *, prefix: str) -> int:
+    """Say under which secret `given` is the prefixed hex HMAC of the body. Raises BadProof.
 
     An empty secret proves nothing. Every secret is tried, so that time tells nothing.
     """
     signature = given.removeprefix(prefix).encode("utf-8", "replace")
-    right = False
-    for secret in secrets:
-        expected = hmac.new(secret.encode(), body, sha256).hexdigest().encode()
-        right |= bool(secret) and hmac.compare_digest(expected, signature)
-    if not right or not given.startswith(prefix):
+    right = [_is_hmac(secret, body, signature) for secret in secrets]
+    if True not in right or not given.startswith(prefix):
         raise BadProof
+    return right.index(True)
+
+
+def _is_hmac(secret: str, body: bytes, signature: bytes) -> bool:
+    expected = hmac.new(secret.encode(), body, sha256).hexdigest().encode()
+    return hmac.compare_digest(expected, signature) and bool(secret)
 
 
 class NotAnObject(ValueError):

@@ -39,9 +39,9 @@ class GitHubPackages(Receiver):
     shows_rejections: ClassVar[bool] = True
     has_targets: ClassVar[bool] = True
 
-    def verify(self, incoming: Incoming, secrets: tuple[str, ...]) -> None:
+    def verify(self, incoming: Incoming, secrets: tuple[str, ...]) -> int:
         given = incoming.headers.get("x-hub-signature-256", "")
-        verify_hmac_sha256(secrets, given, incoming.body, prefix="sha256=")
+        return verify_hmac_sha256(secrets, given, incoming.body, prefix="sha256=")
 
     def require_headers(self, incoming: Incoming) -> None:
         for name in ("X-GitHub-Delivery", "X-GitHub-Event"):

@@ -6,6 +6,7 @@ import json
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.test import Client
 from django.utils import timezone
 
@@ -14,6 +15,7 @@ from integrations.models import Delivery, Receiver
 from integrations.tallies import Tallies
 from tests import rows
 from tests.github import deliver, published, sign
+from tests.people import Program, person
 
 pytestmark = pytest.mark.django_db
 
@@ -83,6 +85,31 @@ class TestProof:
         assert deliver(client, raw, signature=sign(raw, "the old one")).status_code == 401
         Receiver.objects.update(previous_until=timezone.now() + timedelta(hours=1))
         assert deliver(client, raw, signature=sign(raw, "the old one")).status_code == 202
+        assert Delivery.objects.get().by_previous_secret
+        right = sign(raw, "a new one of enough length")
+        assert deliver(client, raw, signature=right, delivery="second").status_code == 202
+        assert not Delivery.objects.get(sender_id="second").by_previous_secret
+
+    def test_it_lets_nobody_in_with_an_empty_old_secret(
+        self, client: Client, service: Service
+    ) -> None:
+        Receiver.objects.update(previous_until=timezone.now() + timedelta(hours=1))
+        assert deliver(client, b"{}", signature=sign(b"{}", "")).status_code == 401
+
+    def test_it_knows_since_when_it_is_on(self) -> None:
+        rows.github_receiver(enabled=False)
+        path, admin = "/api/receivers/github-packages", Program(person("admin"))
+        with time_machine.travel(timezone.now(), tick=False) as clock:
+            admin.patch(path, {"registryHost": "ghcr.io"})
+            assert Receiver.objects.get().enabled_at is None
+            on_since = timezone.now()
+            admin.patch(path, {"enabled": True})
+            clock.shift(60)
+            admin.patch(path, {"enabled": True, "name": "Ours"})
+            assert Receiver.objects.get().enabled_at == on_since
+            admin.patch(path, {"enabled": False})
+            admin.patch(path, {"enabled": True})
+            assert Receiver.objects.get().enabled_at == timezone.now()
 
     def test_it_counts_refusals_and_limits_only_those(
         self, client: Client, service: Service, tallies: Tallies

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from datetime import timedelta
 from typing import Any
@@ -16,7 +17,11 @@ from django_q.models import OrmQ
 from checks import queue
 from checks.kinds import Outcome
 from checks.models import Job, Service
-from integrations.models import Delivery
+from integrations import ingest
+from integrations.ingest import Answer
+from integrations.models import Delivery, Receiver
+from integrations.receivers.base import BadHeaders, Incoming
+from integrations.tallies import Tallies
 from tests import rows
 from tests.github import deliver, published
 
@@ -96,6 +101,39 @@ class TestRepeats:
         deliver(client, published())
         with django_assert_num_queries(10):
             deliver(client, published())
+
+
+class TestTakenFromTheSendersList:
+    def take(self, guid: str, body: dict[str, Any] | None = None) -> Answer:
+        headers = {"x-github-event": "package", "x-github-delivery": guid}
+        incoming = Incoming(headers, json.dumps(body or published()).encode())
+        return ingest.take_reconciled(Receiver.objects.get(), incoming)
+
+    def test_it_goes_through_the_same_pipeline(self, service: Service) -> None:
+        answer = self.take("missed")
+        assert (answer.status, answer.decision, answer.matched) == (202, "processed", [service.pk])
+        kept, job = Delivery.objects.get(), Job.objects.get()
+        assert (kept.reconciled, kept.by_previous_secret, kept.attempts) == (True, False, 1)
+        assert (kept.sender_id, kept.job_ids) == ("missed", [job.pk])
+        assert self.take("other", published(repository="acme/x")).reason == "repo_not_selected"
+
+    def test_it_takes_what_comes_later_for_a_duplicate(
+        self, client: Client, service: Service
+    ) -> None:
+        self.take("missed")
+        assert deliver(client, published(), delivery="missed").json()["attempt"] == 2
+        assert Delivery.objects.get().attempts == 2
+        assert Job.objects.count() == 1
+
+    def test_it_counts_as_no_call(self, service: Service, tallies: Tallies) -> None:
+        self.take("missed")
+        tallies.flush()
+        assert Receiver.objects.get().last_accepted_at is None
+
+    def test_it_needs_the_headers_of_its_sender(self, service: Service) -> None:
+        with pytest.raises(BadHeaders):
+            self.take("")
+        assert not Delivery.objects.exists()
 
 
 class TestFallback:
