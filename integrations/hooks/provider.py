@@ -79,11 +79,15 @@ class Sent:
 
 @dataclass(frozen=True)
 class SentPage:
-    """Some attempts, newest first. `etag` is that of the first page."""
+    """Some attempts, newest first. `etag` is that of the first page.
+
+    `clock` is the provider's own time when it answered, where it says so.
+    """
 
     items: tuple[Sent, ...] = ()
     etag: str = ""
     unchanged: bool = False
+    clock: datetime | None = None
 
 
 @dataclass(frozen=True)
