@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from dockrev.dispatch import Cluster
@@ -22,12 +23,15 @@ class Outcome:
     """What a job came to. `write` stores its result, in the transaction that finishes the job.
 
     `quiet` says that nothing changed: a scheduled job that nobody joined then leaves no row.
+    `again_at` says that it is not over: the job waits in the queue until then and is run again.
+    Its summary is kept, with `resumesAt`, and `write` is left to the end. A wish to cancel wins.
     """
 
     summary: dict[str, Any] = field(default_factory=dict)
     status: str = "success"
     write: Callable[[Job], None] = nothing_to_write
     quiet: bool = False
+    again_at: datetime | None = None
 
 
 @dataclass(frozen=True)

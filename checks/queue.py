@@ -6,9 +6,11 @@ out by its count which of them did. The queue message and the job row commit tog
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -28,6 +30,7 @@ TASK = "checks.tasks.run_job"
 RERUN_AFTER = timedelta(seconds=5)
 HELD_PAUSE = timedelta(seconds=1)
 MAX_LOSSES = 3
+MAX_KEY = 200  # the length of its column
 
 
 _insert = Insert(Job)
@@ -64,9 +67,13 @@ class Request:
 
     @property
     def dedupe_key(self) -> str:
+        """The same for the same work only: parameters that do not fit are told by their hash."""
         target = self.service_id or self.stack_id
-        params = ",".join(f"{key}={self.params[key]}" for key in sorted(self.params))
-        return f"{self.kind}:{self.scope}:{target}:{params}"[:200]
+        params = json.dumps(self.params, sort_keys=True) if self.params else ""
+        key = f"{self.kind}:{self.scope}:{target}:{params}"
+        if len(key) <= MAX_KEY:
+            return key
+        return f"{self.kind}:{self.scope}:{target}:{hashlib.sha256(params.encode()).hexdigest()}"
 
 
 @dataclass(frozen=True)
@@ -181,8 +188,13 @@ def claim(job_id: str) -> Job | None:
 def finish(job: Job, outcome: Outcome) -> bool:
     """Write a job's outcome, unless the job was taken away from this worker meanwhile.
 
-    Where news came while it ran, its result is kept and it goes back to the queue.
+    Where news came while it ran, its result is kept and it goes back to the queue. So it does
+    where it only pauses; news waits with it, and is looked at after that.
     """
+    if outcome.again_at is not None:
+        if _pause(job, outcome.summary, outcome.again_at):
+            return True
+        outcome = replace(outcome, status=Job.Status.CANCELLED, again_at=None)
     now = timezone.now()
     again = Q(rerun_requested=True, cancel_requested=False)
     done = Job.objects.filter(~again).release(
@@ -206,6 +218,27 @@ def finish(job: Job, outcome: Outcome) -> bool:
         if outcome.quiet and job.reason == Job.Reason.SCHEDULE and not job.joined:
             job.delete()
     return True
+
+
+def _pause(job: Job, summary: dict[str, Any], until: datetime) -> bool:
+    """Put a job back that is not over. False: somebody wants it cancelled, or it was taken."""
+    ours = Job.objects.filter(cancel_requested=False).release(
+        job,
+        status=Job.Status.QUEUED,
+        summary=waiting_until(until, summary),
+        not_before=until,
+        dispatched_at=None,
+    )
+    if ours:
+        Hold.objects.filter(job=job).delete()
+        job.refresh_from_db()
+    return ours
+
+
+def waiting_until(until: datetime, summary: dict[str, Any]) -> dict[str, Any]:
+    """The summary of a job that goes on at a later time."""
+    moment = until.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return {**summary, "resumesAt": moment}
 
 
 def renew(job: Job) -> bool:
@@ -296,9 +329,8 @@ def _take_from_dead(job: Job, now: datetime) -> None:
         )
     else:
         status = Job.Status.CANCELLED if job.cancel_requested else Job.Status.FAILED
-        taken = dead.release(
-            job, status=status, losses=losses, finished_at=now, summary={"error": "worker_lost"}
-        )
+        summary = {**job.summary, "error": "worker_lost"}
+        taken = dead.release(job, status=status, losses=losses, finished_at=now, summary=summary)
     if not taken:
         return
     Hold.objects.filter(job=job).delete()

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.db import connections
 from django.utils import timezone
@@ -15,6 +16,7 @@ from checks.models import Job, JobLog
 from dockrev.leases import RENEW_EVERY
 
 PROGRESS_EVERY = 0.5  # seconds between two writes of progress
+SUMMARY_EVERY = 1.0  # seconds between two writes of an unfinished summary
 MAX_MESSAGE = 4000
 
 
@@ -23,11 +25,16 @@ class Cancelled(Exception):
 
 
 class Run:
-    """Given to `JobKind.run`. Log lines are kept; progress is written at most twice a second."""
+    """Given to `JobKind.run`. Log lines are kept; progress is written at most twice a second.
+
+    `summary` is what this run has found so far. It stays where the run fails or is cancelled.
+    """
 
     def __init__(self, job: Job) -> None:
         self.job = job
+        self.summary: dict[str, Any] = {}
         self._wrote_progress = 0.0
+        self._wrote_summary = 0.0
 
     def log(self, message: str, *, level: str = JobLog.Level.INFO) -> None:
         JobLog.objects.create(
@@ -42,6 +49,15 @@ class Run:
         Job.objects.held(self.job).update(
             progress_done=done, progress_total=total, progress_message=message[:300]
         )
+
+    def partial(self, summary: dict[str, Any], *, force: bool = False) -> None:
+        """Show what is found so far; written at most once a second, unless forced."""
+        self.summary = summary
+        moment = time.monotonic()
+        if not force and moment - self._wrote_summary < SUMMARY_EVERY:
+            return
+        self._wrote_summary = moment
+        Job.objects.held(self.job).update(summary=summary)
 
     def stop_if_cancelled(self) -> None:
         """Raise Cancelled if somebody asked for it, or if the job is not ours any more."""

@@ -28,21 +28,36 @@ def run_job(job_id: str) -> None:
     run = Run(job)
     with bound(job=job.pk), kept_alive(job):
         try:
-            outcome = KINDS[job.kind].run(run)
-        except Cancelled:
-            outcome = Outcome({"error": "cancelled"}, status=Job.Status.CANCELLED)
-        except JobFailed as error:
-            outcome = _failed(run, str(error))
+            outcome = attempt(run)
         except TimeoutException:
             queue.finish(job, _failed(run, _("It took too long and was stopped.")))
             raise
-        except Exception:
-            logger.exception("job failed")
-            outcome = _failed(run, _("An error inside Dockrev ended this job; the log has it."))
-        queue.finish(job, outcome)
-        logger.info("job finished", extra={"kind": job.kind, "outcome": outcome.status})
+        finish(run, outcome)
+
+
+def attempt(run: Run) -> Outcome:
+    """Do a job once; what it found before it failed or was cancelled stays in its summary."""
+    try:
+        return KINDS[run.job.kind].run(run)
+    except Cancelled:
+        return cancelled(run)
+    except JobFailed as error:
+        return _failed(run, str(error))
+    except Exception:
+        logger.exception("job failed")
+        return _failed(run, _("An error inside Dockrev ended this job; the log has it."))
+
+
+def finish(run: Run, outcome: Outcome) -> None:
+    """Write what came of a job."""
+    if queue.finish(run.job, outcome):
+        logger.info("job finished", extra={"kind": run.job.kind, "outcome": run.job.status})
+
+
+def cancelled(run: Run) -> Outcome:
+    return Outcome({**run.summary, "error": "cancelled"}, status=Job.Status.CANCELLED)
 
 
 def _failed(run: Run, message: str) -> Outcome:
     run.log(message, level=JobLog.Level.ERROR)
-    return Outcome({"error": message}, status=Job.Status.FAILED)
+    return Outcome({**run.summary, "error": message}, status=Job.Status.FAILED)

@@ -83,6 +83,12 @@ class RateLimited(ApiError):
     status, code = 429, "rate_limited"
 
 
+class UpstreamUnavailable(ApiError):
+    """Somebody else's server, that this request needs, did not answer as it should."""
+
+    status, code = 502, "upstream_unavailable"
+
+
 class Busy(ApiError):
     """The database cannot take it now."""
 

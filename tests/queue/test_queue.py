@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ from django_q.models import OrmQ
 from checks import kinds, queue
 from checks.kinds import JobKind, Outcome
 from checks.models import Hold, Job
-from checks.run import Run
+from checks.run import Cancelled, Run
 from checks.signals import job_finished
 from checks.tasks import JobFailed, run_job
 from dockrev.dispatch import LOST_AFTER
@@ -78,6 +78,19 @@ class TestEnqueue:
             ask(scope="service", service_id="svc_2").job_id,
         }
         assert len(ids) == 4
+
+    def test_it_tells_long_parameters_apart(self) -> None:
+        repos = [f"acme/repository-{number}" for number in range(500)]
+        ids = [
+            ask(params={"account": "acc_1", "repos": list(names)}).job_id
+            for names in (repos, repos[:-1], repos)
+        ]
+        assert ids[0] == ids[2] != ids[1]
+
+    def test_it_takes_parameters_for_the_same_in_any_order(self) -> None:
+        first = ask(params={"repos": ["acme/api"], "dryRun": True})
+        assert ask(params={"dryRun": True, "repos": ["acme/api"]}).job_id == first.job_id
+        assert ask(params={"dryRun": True, "repos": "['acme/api']"}).job_id != first.job_id
 
     def test_it_makes_a_new_job_once_the_old_one_ended(self) -> None:
         first = ask()
@@ -199,6 +212,118 @@ class TestRun:
         queue.finish(claimed(joined), quiet)
         queue.finish(claimed(ask(scope="stack", reason="ui").job_id), quiet)
         assert Job.objects.count() == 2
+
+
+class TestPartial:
+    def test_it_shows_what_a_running_job_found_so_far(self, work: Callable[..., None]) -> None:
+        seen: list[Any] = []
+
+        def look(run: Run) -> Outcome:
+            for found in (1, 2):
+                run.partial({"found": found})
+                seen.append(Job.objects.get().summary)
+            run.partial({"found": 3}, force=True)
+            seen.append(Job.objects.get().summary)
+            return Outcome({"found": 4})
+
+        work(look)
+        run_job(ask().job_id)
+        assert seen == [{"found": 1}, {"found": 1}, {"found": 3}]
+        assert Job.objects.get().summary == {"found": 4}
+
+    @pytest.mark.parametrize(
+        ("error", "status", "words"),
+        [
+            (JobFailed("It broke."), "failed", "It broke."),
+            (Cancelled(), "cancelled", "cancelled"),
+        ],
+    )
+    def test_it_keeps_what_was_found_before_the_end(
+        self, work: Callable[..., None], error: Exception, status: str, words: str
+    ) -> None:
+        def look(run: Run) -> Outcome:
+            for found in (1, 2):
+                run.partial({"found": found})
+            raise error
+
+        work(look)
+        run_job(ask().job_id)
+        job = Job.objects.get()
+        assert (job.status, job.summary) == (status, {"found": 2, "error": words})
+
+    def test_it_keeps_what_a_dead_worker_had_found(self, work: Callable[..., None]) -> None:
+        work(repeatable=False)
+        Run(claimed(ask().job_id)).partial({"found": 1})
+        queue.recover(timezone.now() + LEASE + timedelta(seconds=1))
+        assert Job.objects.get().summary == {"found": 1, "error": "worker_lost"}
+
+    @pytest.mark.usefixtures("work")
+    def test_it_writes_nothing_into_a_job_that_was_taken_away(self) -> None:
+        slow = claimed(ask().job_id)
+        queue.recover(timezone.now() + LEASE + timedelta(seconds=1))
+        Run(slow).partial({"by": "slow"})
+        assert Job.objects.get().summary == {}
+
+
+class TestPause:
+    WAIT = timedelta(minutes=40)
+
+    @pytest.fixture
+    def until(self, work: Callable[..., None]) -> Iterator[datetime]:
+        """A job that pauses once, in a world whose clock stands still."""
+        with time_machine.travel(datetime(2026, 3, 1, 12, tzinfo=UTC), tick=False) as clock:
+            self.clock = clock
+            until = timezone.now() + self.WAIT
+
+            def look(run: Run) -> Outcome:
+                done = run.job.summary.get("done", 0) + 1
+                return Outcome({"done": done}, again_at=until if done == 1 else None)
+
+            work(look, resources=lambda job: ["account:1"])
+            yield until
+
+    def test_it_waits_in_the_queue_and_goes_on_with_what_it_has(self, until: datetime) -> None:
+        job_id = ask().job_id
+        run_job(job_id)
+        job = Job.objects.get()
+        assert (job.status, job.not_before, job.started_at) == ("queued", until, timezone.now())
+        assert job.summary == {"done": 1, "resumesAt": "2026-03-01T12:40:00Z"}
+        assert not Hold.objects.exists()
+        assert queue.dispatch_due(timezone.now()) == 0
+        self.clock.shift(self.WAIT)
+        assert queue.dispatch_due(timezone.now()) == 1
+        run_job(job_id)
+        job.refresh_from_db()
+        assert (job.status, job.summary) == ("success", {"done": 2})
+
+    def test_it_ends_where_it_is_to_be_cancelled(self, until: datetime) -> None:
+        job = claimed(ask().job_id)
+        queue.cancel(job.pk)
+        assert queue.finish(job, Outcome({"done": 1}, again_at=until))
+        assert (job.status, job.summary) == ("cancelled", {"done": 1})
+        assert not Hold.objects.exists()
+
+    @pytest.mark.usefixtures("until")
+    def test_it_is_cancelled_while_it_waits(self) -> None:
+        job_id = ask().job_id
+        run_job(job_id)
+        assert queue.cancel(job_id)
+        assert status(job_id) == "cancelled"
+
+    def test_it_looks_at_news_after_that(self, until: datetime) -> None:
+        job = claimed(ask().job_id)
+        ask()
+        queue.finish(job, Outcome({"done": 1}, again_at=until))
+        assert job.not_before == until
+        self.clock.shift(self.WAIT)
+        queue.finish(claimed(job.pk), Outcome({"done": 2}))
+        assert status(job.pk) == "queued"
+
+    def test_it_is_nobodys_after_it_was_taken_away(self, until: datetime) -> None:
+        slow = claimed(ask().job_id)
+        queue.recover(timezone.now() + LEASE + timedelta(seconds=1))
+        assert not queue.finish(slow, Outcome({"by": "slow"}, again_at=until))
+        assert Job.objects.get().summary == {}
 
 
 @pytest.mark.usefixtures("work")
