@@ -101,7 +101,8 @@ class Delivery(models.Model):
                 fields=["waiting_for_job"],
                 name="deliveries_waiting",
                 condition=~models.Q(waiting_for_job=""),
-            )
+            ),
+            models.Index(fields=["hook_id", "-received_at"], name="deliveries_of_hook"),
         ]
 
     def __str__(self) -> str:

@@ -20,6 +20,10 @@ class Migration(migrations.Migration):
             name='reconciled',
             field=models.BooleanField(default=False, verbose_name="read from the provider's list"),
         ),
+        migrations.AddIndex(
+            model_name='delivery',
+            index=models.Index(fields=['hook_id', '-received_at'], name='deliveries_of_hook'),
+        ),
         migrations.AddField(
             model_name='hookaccount',
             name='credential_report',
