@@ -254,7 +254,8 @@ def _decide(row: Entry, reading: Reading, now: datetime) -> Answer:
             _mark_verified(row, reading, now)
             return Answer(200, Decision.PROCESSED, "ping")
         case Verdict.NOT_RELEVANT:
-            return Answer(200, Decision.IGNORED, reading.verdict.value)
+            images = [str(image) for image in reading.images]
+            return Answer(200, Decision.IGNORED, reading.verdict.value, images=images)
         case Verdict.IMAGES:
             return _act(row, reading, now)
 

@@ -7,6 +7,7 @@ so nothing is required but what names the image.
 
 from __future__ import annotations
 
+import re
 from typing import Any, ClassVar
 from urllib.parse import parse_qs
 
@@ -28,6 +29,8 @@ from integrations.receivers.base import (
 EVENTS = {"package", "registry_package"}  # the member with the package is named like its event
 ACTIONS = {"published", "updated"}
 CONTAINER = {"container", "docker"}
+# What signs or describes an image is pushed beside it, under its digest; nobody runs that.
+BESIDE_AN_IMAGE = re.compile(r"sha256-[0-9a-f]{64}(\.[a-z0-9]+)?")
 
 
 class GitHubPackages(Receiver):
@@ -76,6 +79,9 @@ class GitHubPackages(Receiver):
         images = _images(package, source, registry_host)
         if not images:
             return Reading(Verdict.INVALID_PAYLOAD, **known)
+        known["owner"] = known["owner"] or images[0].repository.partition("/")[0]
+        if BESIDE_AN_IMAGE.fullmatch(images[0].tag):
+            return Reading(Verdict.NOT_RELEVANT, images=images[:1], **known)
         return Reading(Verdict.IMAGES, images=images[:1], also=images[1:], **known)
 
 

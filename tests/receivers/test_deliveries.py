@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from django.db import OperationalError, connection
 from django.test import Client
 from django.utils import timezone
 from django_q.models import OrmQ
@@ -221,6 +222,16 @@ class TestWhatIsNotActedOn:
         assert answer.status_code == 405
         assert answer.json()["error"]["code"] == "method_not_allowed"
 
+    def test_it_asks_to_come_back_while_the_database_is_busy(
+        self, client: Client, service: Service
+    ) -> None:
+        with connection.execute_wrapper(_locked_for_writes):
+            answer = deliver(client, published(), delivery="guid")
+        assert answer.status_code == 503
+        assert int(answer["Retry-After"]) >= 1
+        assert not Delivery.objects.exists()
+        assert deliver(client, published(), delivery="guid").status_code == 202
+
     def test_it_refuses_a_body_over_the_limit_without_reading_it(
         self, client: Client, service: Service
     ) -> None:
@@ -229,6 +240,12 @@ class TestWhatIsNotActedOn:
         )
         assert answer.status_code == 413
         assert answer.json()["error"]["code"] == "payload_too_large"
+
+
+def _locked_for_writes(execute: Any, sql: str, *given: Any) -> Any:
+    if sql.startswith("INSERT"):
+        raise OperationalError("database is locked")
+    return execute(sql, *given)
 
 
 def _paths(node: Any, before: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
