@@ -1,0 +1,158 @@
+"""What has to be done about the hooks of one repository: wanted against found, for any provider.
+
+Pure: no network, no database, no clock. A hook is ours if it calls our callback URL. One that we
+do not want any more is only deleted if it is the very one that we made or matched before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+from integrations.hooks.provider import Hook
+
+ALL_EVENTS = "*"
+CONTENT_TYPE = "json"
+_PORTS = {"http": 80, "https": 443}
+
+
+class Action(StrEnum):
+    CREATE = "create"
+    UPDATE = "update"
+    NOOP = "noop"
+    DELETE = "delete"
+    CONFLICT = "conflict"
+    NOTHING = "nothing"  # it takes no part, and there is no hook of ours
+
+
+class Why(StrEnum):
+    """What of a hook is not as it should be."""
+
+    ACTIVE = "active"
+    EVENTS = "events"
+    CONTENT_TYPE = "content_type"
+    TLS = "tls"
+    SECRET = "secret"  # noqa: S105 - a word for people
+
+
+@dataclass(frozen=True)
+class Sought:
+    """How our hook should be. `fingerprint` is that of the secret it should have."""
+
+    url: str
+    fingerprint: str
+    events: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What we remember of a repository.
+
+    `hook_id` and `hook_url` are the hook that we made or matched; `secret_sent` the fingerprint of
+    the secret that we gave it, after which it had changed at `hook_updated_at`; `proven_at` when
+    it last called us with the secret that it should have.
+    """
+
+    wanted: bool = True
+    hook_id: str = ""
+    hook_url: str = ""
+    hook_updated_at: datetime | None = None
+    secret_sent: str = ""
+    proven_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which of several hooks of ours a person wants to keep, and which to be rid of."""
+
+    keep: str
+    delete: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`hook` is the one to update or leave alone. Hooks in `first` are deleted before that, those
+    in `after` only when there is another in their place."""
+
+    action: Action
+    hook: Hook | None = None
+    why: tuple[Why, ...] = ()
+    conflict: tuple[Hook, ...] = ()
+    first: tuple[Hook, ...] = ()
+    after: tuple[Hook, ...] = ()
+
+
+def plan(sought: Sought, known: Known, hooks: Sequence[Hook], choice: Choice | None = None) -> Plan:
+    """Decide from all hooks that a repository has."""
+    if not known.wanted:
+        old = _remembered(known, hooks, known.hook_url or sought.url)
+        return Plan(Action.DELETE, after=old) if old else Plan(Action.NOTHING)
+    ours = ours_of(sought.url, hooks)
+    chosen = choice is not None and any(hook.id == choice.keep for hook in ours)
+    first = _not_kept(ours, choice) if chosen and choice else ()
+    rest = tuple(hook for hook in ours if hook not in first)
+    if len(rest) > 1:
+        return Plan(Action.CONFLICT, conflict=rest, first=first)
+    after = () if same_url(known.hook_url, sought.url) else _remembered(known, hooks)
+    if not rest:
+        return Plan(Action.CREATE, after=after)
+    why = amiss(sought, known, rest[0])
+    return Plan(Action.UPDATE if why else Action.NOOP, rest[0], why, first=first, after=after)
+
+
+def ours_of(url: str, hooks: Sequence[Hook]) -> tuple[Hook, ...]:
+    return tuple(hook for hook in hooks if same_url(hook.url, url))
+
+
+def amiss(sought: Sought, known: Known, hook: Hook) -> tuple[Why, ...]:
+    """What of a hook of ours is not as it should be, or not known to be."""
+    found = {
+        Why.ACTIVE: not hook.active,
+        Why.EVENTS: ALL_EVENTS not in hook.events and not set(sought.events) <= set(hook.events),
+        Why.CONTENT_TYPE: hook.content_type != CONTENT_TYPE,
+        Why.TLS: hook.insecure_ssl,
+        Why.SECRET: not _has_secret(sought, known, hook),
+    }
+    return tuple(why for why, is_amiss in found.items() if is_amiss)
+
+
+def same_url(one: str, other: str) -> bool:
+    return bool(one) and _normal(one) == _normal(other)
+
+
+def _has_secret(sought: Sought, known: Known, hook: Hook) -> bool:
+    """Providers do not show secrets: it has ours if nobody changed the hook since we gave it
+    ours, or if it proved since its last change that it knows it."""
+    if hook.id != known.hook_id:
+        return False
+    if known.secret_sent == sought.fingerprint and known.hook_updated_at == hook.updated_at:
+        return True
+    if known.proven_at is None:
+        return False
+    return hook.updated_at is None or known.proven_at > hook.updated_at
+
+
+def _remembered(known: Known, hooks: Sequence[Hook], url: str = "") -> tuple[Hook, ...]:
+    """The hook that we made or matched, if it still calls where it called then."""
+    url = url or known.hook_url
+    return tuple(hook for hook in hooks if hook.id == known.hook_id and same_url(hook.url, url))
+
+
+def _not_kept(ours: Sequence[Hook], choice: Choice) -> tuple[Hook, ...]:
+    return tuple(hook for hook in ours if hook.id in choice.delete and hook.id != choice.keep)
+
+
+def _normal(url: str) -> str:
+    """A URL without the ways to write the same differently; what is no URL stays as it is."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _PORTS.get(parts.scheme)
+    except ValueError:
+        return url
+    user, at, _host = parts.netloc.rpartition("@")
+    where = f"{user}{at}{parts.hostname or ''}:{port}"
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{parts.scheme}://{where}{parts.path.rstrip('/')}{query}"
