@@ -42,14 +42,19 @@ class Turns:
             self._free.put(None)
 
     @contextmanager
-    def left(self, address: str) -> Iterator[None]:
-        """Inside a turn, wait for an address without keeping others from working."""
+    def aside(self) -> Iterator[None]:
+        """Inside a turn, wait for somebody else's server without keeping others from working."""
         self._free.put(None)
         try:
-            with self.waiting(address):
-                yield
+            yield
         finally:
             self._free.get()
+
+    @contextmanager
+    def left(self, address: str) -> Iterator[None]:
+        """Inside a turn, wait for an address without keeping others from working."""
+        with self.aside(), self.waiting(address):
+            yield
 
     @contextmanager
     def waiting(self, address: str) -> Iterator[None]:
