@@ -14,6 +14,7 @@ from dockrev.fields import MASK
 from dockrev.forms import RowForm
 from integrations import rotation
 from integrations.endpoints import check_endpoint
+from integrations.github.client import is_same_server
 from integrations.github.inputs import BadInput, read
 from integrations.models import HookAccount, HookTarget, Receiver
 
@@ -58,6 +59,10 @@ class ReceiverForm(RowForm):
 
 
 class HookAccountForm(RowForm):
+    """A stored token goes to no other server than the one for which it was entered."""
+
+    also = ("credential_report",)
+
     class Meta:
         model = HookAccount
         fields = ("name", "api_url", "callback_url", "credential")
@@ -77,6 +82,17 @@ class HookAccountForm(RowForm):
         if len(pat) > MAX_PAT or not pat.isascii() or not pat.isprintable() or " " in pat:
             raise forms.ValidationError(_("This is not a token."))
         return pat
+
+    def clean(self) -> None:
+        kept = self.instance.credential and not self.cleaned_data.get("credential")
+        url = self.cleaned_data.get("api_url")
+        if kept and url is not None and not is_same_server(url, self.instance.api_url):
+            self.add_error("credential", _("Enter the token again: it would go to another server."))
+
+    def write(self) -> None:
+        if self.cleaned_data["credential"] or self.instance.api_url != self.initial.get("api_url"):
+            self.instance.credential_report = {}
+        super().write()
 
 
 class HookTargetForm(RowForm):

@@ -205,6 +205,10 @@ class HookTarget(models.Model):
         return self.full_name
 
     def save(self, **kwargs: object) -> None:
+        self.set_keys()
+        super().save(**kwargs)  # type: ignore[arg-type]  # passed on as they came
+
+    def set_keys(self) -> None:
+        """What follows from the name. Only what is made in bulk needs to be told."""
         self.name_key = self.full_name.lower()
         self.owner_key = self.name_key.partition("/")[0]
-        super().save(**kwargs)  # type: ignore[arg-type]  # passed on as they came

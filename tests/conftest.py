@@ -2,4 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
+from integrations.github import client
+
 pytest_plugins = ["tests.real.fixtures", "tests.servers"]
+
+
+@pytest.fixture(autouse=True)
+def _nobody_calls_github(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing listens where GitHub's API is, unless a test says where; and nobody waits for it."""
+    monkeypatch.setattr(client, "API_URL", "http://127.0.0.1:9")
+    monkeypatch.setattr(client, "PAUSES", (0.0, 0.0))

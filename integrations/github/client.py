@@ -296,6 +296,11 @@ def path_of(*parts: str, **query: str | int) -> str:
     return f"{path}?{urlencode(query)}" if query else path
 
 
+def is_same_server(api_url: str, other: str) -> bool:
+    """Whether two API URLs are of one server; none is that of github.com."""
+    return _origin(urlsplit(api_url or API_URL)) == _origin(urlsplit(other or API_URL))
+
+
 def nonsense() -> Unavailable:
     return Unavailable(
         _(

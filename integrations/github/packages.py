@@ -13,11 +13,12 @@ from dockrev.fields import MASK
 from dockrev.forms import require_valid
 from integrations import rotation
 from integrations.forms import HookAccountForm, ReceiverForm
+from integrations.github.client import API_URL as API_URL
+from integrations.github.tokens import KINDS
+from integrations.hooks import credentials
 from integrations.models import HookAccount, Receiver
 from integrations.receivers.github import GitHubPackages
 
-API_URL = "https://api.github.com"
-_PAT_KINDS = ("github_pat_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_")
 # What the API calls the fields of the two forms.
 _NAMES = {"credential": "pat", "secret": "webhookSecret"}
 
@@ -38,20 +39,40 @@ def load() -> Packages:
     return Packages(receiver, account)
 
 
-@transaction.atomic
 def change(given: dict[str, Any]) -> Packages:
-    """Change what is given, all of it or nothing.
+    """Change what is given, all of it or nothing, and then try a token that is new.
 
-    Raises InvalidArgument, or CredentialRejected where nothing could tell GitHub's secret.
+    A token that GitHub does not take is kept: the report says it. Raises InvalidArgument, or
+    CredentialRejected where nothing could tell GitHub's secret.
     """
+    feature = _change(given)
+    account = feature.account
+    if account.credential and not account.credential_report:
+        credentials.try_and_store(account)
+    return feature
+
+
+def pat_masked(pat: str) -> str | None:
+    """The beginning that tells a token's kind, and nothing more of it."""
+    if not pat:
+        return None
+    return next((prefix for prefix in KINDS if pat.startswith(prefix)), "") + "..."
+
+
+def rotate_secret() -> tuple[Receiver, str]:
+    receiver = load().receiver
+    return receiver, rotation.rotate(receiver, timezone.now(), grace=rotation.GRACE_OF_HOOKS)
+
+
+@transaction.atomic
+def _change(given: dict[str, Any]) -> Packages:
     receiver, account = load()
+    if given.get("clearPat"):
+        account.credential, account.credential_report = "", {}
     account_form = _account_form(account, given)
     receiver_form = _receiver_form(receiver, given)
     require_valid(account_form, **_NAMES)
-    pat = account.credential
-    if given.get("clearPat") and not account_form.cleaned_data["credential"]:
-        account.credential = pat = ""
-    if given.get("enabled") and not pat and not _has_secret(receiver, given):
+    if given.get("enabled") and not account.credential and not _has_secret(receiver, given):
         raise CredentialRejected(
             _("Give a personal access token, or the secret of a webhook made by hand."),
             reason="pat_missing",
@@ -60,18 +81,6 @@ def change(given: dict[str, Any]) -> Packages:
     account_form.write()
     receiver_form.write()
     return Packages(receiver, account)
-
-
-def pat_masked(pat: str) -> str | None:
-    """The kind of a token, and nothing of it."""
-    if not pat:
-        return None
-    return next((kind for kind in _PAT_KINDS if pat.startswith(kind)), "") + "..."
-
-
-def rotate_secret() -> tuple[Receiver, str]:
-    receiver = load().receiver
-    return receiver, rotation.rotate(receiver, timezone.now(), grace=rotation.GRACE_OF_HOOKS)
 
 
 def _account_form(account: HookAccount, given: dict[str, Any]) -> HookAccountForm:

@@ -18,20 +18,13 @@ KINDS = {
     "ghr_": "refresh",
 }
 # Any of these lets a token of scopes write some hook.
-WRITE_HOOKS = ("admin:repo_hook", "write:repo_hook", "repo", "public_repo")
+WRITE_HOOKS = {"admin:repo_hook", "write:repo_hook", "repo", "public_repo"}
 MAX_SCOPES = 50
 
 
 def kind_of(token: str) -> str:
     """What kind of token it is, by how it begins; empty if that says nothing."""
     return next((kind for prefix, kind in KINDS.items() if token.startswith(prefix)), "")
-
-
-def masked(token: str) -> str | None:
-    """The beginning that tells a token's kind, and nothing more of it."""
-    if not token:
-        return None
-    return next((prefix for prefix in KINDS if token.startswith(prefix)), "") + "..."
 
 
 def read_scopes(headers: Mapping[str, str]) -> tuple[str, ...] | None:
@@ -51,7 +44,7 @@ def missing_of(scopes: tuple[str, ...] | None) -> tuple[str, ...]:
 
 def may_write_hooks(scopes: tuple[str, ...] | None) -> bool:
     """Whether it may be that the token writes a hook."""
-    return scopes is None or any(scope in WRITE_HOOKS for scope in scopes)
+    return scopes is None or not WRITE_HOOKS.isdisjoint(scopes)
 
 
 def read_expiry(headers: Mapping[str, str]) -> datetime | None:

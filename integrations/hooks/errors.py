@@ -1,4 +1,4 @@
-"""Why a provider did not do what it was asked. Each text is meant for people, and holds no secret."""
+"""Why a provider did not do what it was asked. The texts are for people, and hold no secret."""
 
 from __future__ import annotations
 

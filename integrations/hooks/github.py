@@ -7,6 +7,7 @@ GitHub's documentation.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -15,7 +16,13 @@ from django.utils.translation import gettext as _
 
 from integrations.github.client import PER_PAGE, QUICK, Client, Listed, nonsense, path_of
 from integrations.github.refusals import clean
-from integrations.github.tokens import kind_of, missing_of, read_expiry, read_scopes
+from integrations.github.tokens import (
+    kind_of,
+    may_write_hooks,
+    missing_of,
+    read_expiry,
+    read_scopes,
+)
 from integrations.hooks.errors import (
     CredentialInvalid,
     NotSeen,
@@ -40,6 +47,7 @@ from integrations.receivers.base import Incoming, member, text
 MAX_PAYLOAD = 64 * 1024 * 1024  # GitHub's cap is 25 MiB, for what it sent alone
 MAX_HEADERS, MAX_HEADER = 60, 1000
 VISIBILITIES = {"public", "private", "internal"}
+_FULL_NAME = re.compile(r"[A-Za-z0-9._-]{1,100}/[A-Za-z0-9._-]{1,100}")
 # States of a hook's last call that are no failures.
 _FINE = {"", "unused", "pending", "active", "ok"}
 
@@ -70,9 +78,10 @@ class GitHub(Provider):
             "ok",
             login,
             self._kind,
-            read_expiry(answer.headers),
-            scopes,
-            missing_of(scopes),
+            expires_at=read_expiry(answer.headers),
+            scopes=scopes,
+            missing=missing_of(scopes),
+            enough=may_write_hooks(scopes),
         )
 
     def repositories(self, owner: str, progress: Progress) -> Owned:
@@ -229,8 +238,7 @@ def _failure(words: str, code: Any) -> str:
 
 def _repository(item: dict[str, Any]) -> Repository:
     name, visibility = text(item, "full_name", limit=300), text(item, "visibility")
-    owner, slash, rest = name.partition("/")
-    if not (owner and slash and rest) or "/" in rest:
+    if not _FULL_NAME.fullmatch(name):
         raise nonsense()
     if visibility not in VISIBILITIES and isinstance(item.get("private"), bool):
         visibility = "private" if item["private"] else "public"

@@ -104,6 +104,7 @@ class Report:
     expires_at: datetime | None = None
     scopes: tuple[str, ...] | None = None
     missing: tuple[str, ...] = ()
+    enough: bool = True
     text: str = ""
 
 
