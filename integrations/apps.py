@@ -15,7 +15,9 @@ class IntegrationsConfig(AppConfig):
     verbose_name = _("Integrations")
 
     def ready(self) -> None:
+        from checks import kinds, titles  # noqa: PLC0415 - models load after apps
         from integrations.first_rows import make_first_rows  # noqa: PLC0415 - models load after apps
+        from integrations.hooks import listing  # noqa: PLC0415 - the same
         from integrations.ingest import match_again  # noqa: PLC0415 - models load after apps
         from integrations.models import Delivery  # noqa: PLC0415 - the same
         from integrations.pages import SECTION  # noqa: PLC0415 - the same
@@ -23,6 +25,12 @@ class IntegrationsConfig(AppConfig):
         post_migrate.connect(make_first_rows, sender=self)
         job_finished.connect(match_again, dispatch_uid="integrations.match_again")
         sections.register(SECTION)
+        kinds.register(listing.KIND)
+        titles.register(
+            listing.KIND.name,
+            title=_("List the repositories of %(subject)s"),
+            label=_("Lists of repositories"),
+        )
         retention.register(
             "deliveries", lambda before: Delivery.objects.filter(last_received_at__lt=before)
         )

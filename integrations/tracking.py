@@ -104,7 +104,7 @@ def add(
     account: HookAccount,
     text: str,
     *,
-    selected: bool | None,
+    selected: bool | None = None,
     progress: Progress = lambda done, total: None,
 ) -> Change:
     """Track a repository, selected unless it is said otherwise, or all of an owner's, unselected.
@@ -140,6 +140,17 @@ def remove(account: HookAccount, text: str) -> Change:
     rows = [pk for pk, name in gone.values_list("pk", "name_key") if name not in kept]
     count = sum(forget(account.targets.filter(pk__in=some)) for some in _batches(rows))
     return Change(named, count, present(account).count())
+
+
+@transaction.atomic
+def remove_repository(target: HookTarget) -> None:
+    """Forget one repository, and that it was typed by name, if it was."""
+    account = HookAccount.objects.select_for_update().get(pk=target.account_id)
+    index = _index(account, Named(*target.full_name.split("/", 1)))
+    if index is not None:
+        account.inputs = account.inputs[:index] + account.inputs[index + 1 :]
+        account.save(update_fields=["inputs"])
+    forget(account.targets.filter(pk=target.pk))
 
 
 def present(account: HookAccount) -> QuerySet[HookTarget]:
