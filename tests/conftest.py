@@ -6,7 +6,7 @@ import pytest
 
 from integrations.github import client
 
-pytest_plugins = ["tests.real.fixtures", "tests.servers"]
+pytest_plugins = ["tests.real.fixtures", "tests.servers", "tests.fake_github.fixtures"]
 
 
 @pytest.fixture(autouse=True)
