@@ -41,7 +41,7 @@ class Named:
 
 
 def read(text: str, *, api_url: str = "") -> Named:
-    """Read `owner/repo`, `owner`, or an address of either, deeper paths included.
+    """Read `owner/repo`, `owner`, `orgs/owner`, or an address, deeper paths included.
 
     Addresses may be of github.com, or of the host that `api_url` is of. Raises BadInput.
     """
@@ -52,8 +52,8 @@ def read(text: str, *, api_url: str = "") -> Named:
     if host and host not in _hosts(api_url):
         raise BadInput(_("%(host)s is not the GitHub that is configured.") % {"host": host})
     parts = [part for part in path.split("/") if part]
-    if host and parts[:1] == ["orgs"]:
-        parts = parts[1:2]
+    if parts[:1] == ["orgs"]:
+        parts = parts[1:2] if host or len(parts) == 2 else []
     if not parts or (host and parts[0].lower() in _PAGES) or (not host and len(parts) > 2):
         raise BadInput(_("This names neither a repository nor an owner."))
     return _named(parts)
