@@ -24,6 +24,7 @@ FILTERS = {
     "processed": Filter(_("Processed"), Q(decision=Decision.PROCESSED)),
     "ignored": Filter(_("Ignored"), Q(decision=Decision.IGNORED)),
     "rejected": Filter(_("Rejected"), Q(decision=Decision.REJECTED)),
+    "late": Filter(_("Brought in later"), Q(reconciled=True)),
 }
 
 
@@ -52,7 +53,11 @@ def look(*, show: str, words: str) -> History:
         .defer("payload", "headers", "receiver__secret", "receiver__previous_secret"),
         show=chosen,
         words=words,
-        filters=[(key, FILTERS[key], counts[key]) for key in FILTERS],
+        filters=[
+            (key, FILTERS[key], counts[key])
+            for key in FILTERS
+            if key != "late" or counts[key] or chosen == key
+        ],
         total=totals["total"],
         last=totals["last"],
     )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 MOST = 256 * 1024  # bytes that a page shows
+HIDDEN = {"secret", "token", "access_token", "password", "authorization"}
 
 
 @dataclass(frozen=True)
@@ -16,14 +18,24 @@ class Readable:
 
 
 def readable(body: bytes | memoryview) -> Readable:
-    """JSON with its members on lines of their own; anything else, or too much, as it came."""
+    """JSON with its members on lines of their own and its secrets hidden; anything else, or too
+    much, as it came."""
     raw = bytes(body)
     if len(raw) > MOST:
         return Readable(raw[:MOST].decode("utf-8", "replace"), len(raw), cut=True)
     try:
-        written = json.dumps(json.loads(raw), indent=2, ensure_ascii=False)
+        written = json.dumps(
+            json.loads(raw, object_hook=_without_secrets), indent=2, ensure_ascii=False
+        )
         # JSON can name half a surrogate pair, which no answer could hold.
         text = written.encode("utf-8", "backslashreplace").decode()
     except (ValueError, RecursionError):
         text = raw.decode("utf-8", "replace")
     return Readable(text, len(raw), cut=False)
+
+
+def _without_secrets(members: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: "••••" if value and isinstance(value, str) and name.lower() in HIDDEN else value
+        for name, value in members.items()
+    }

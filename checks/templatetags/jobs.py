@@ -34,6 +34,8 @@ _FACTS = {
     "updates": Fact(
         _("Updates"), ngettext_lazy("%(number)d update", "%(number)d updates", "number")
     ),
+    "taken": Fact(_("Brought in"), _("%(number)d brought in")),
+    "left": Fact(_("Left for later"), _("%(number)d left for later")),
     "errors": Fact(_("Not reached"), _("%(number)d not reached")),
     "servicesCreated": Fact(_("New"), _("%(number)d new")),
     "servicesChanged": Fact(_("Changed"), _("%(number)d changed")),

@@ -49,7 +49,7 @@ LOOK_BACK = timedelta(days=3)  # as long as github.com keeps its list for sure
 OVERLAP = timedelta(minutes=10)  # attempts are not listed strictly in the order of their time
 MAX_PAGES = 100
 MAX_TAKEN = 300  # in one run; the rest is taken by the next
-MAX_ERRORS = 100  # named in the summary
+MAX_FAILURES = 100  # named in the summary
 _BATCH = 500  # ids asked for in one query
 
 
@@ -93,17 +93,16 @@ class Counts:
     unchanged: int = 0
     taken: int = 0
     left: int = 0
-    errors: list[dict[str, str]] = field(default_factory=list)
+    failures: list[dict[str, str]] = field(default_factory=list)
 
     def summary(self) -> dict[str, Any]:
         return {
-            "ok": not self.errors,
             "repositories": self.repositories,
             "unchanged": self.unchanged,
             "taken": self.taken,
             "left": self.left,
-            "errors": self.errors[:MAX_ERRORS],
-            "errorsOmitted": max(0, len(self.errors) - MAX_ERRORS),
+            "errors": len(self.failures),
+            "failures": self.failures[:MAX_FAILURES],
         }
 
 
@@ -271,7 +270,7 @@ class _Reconciliation:
         self.counts.taken += 1
 
     def _failed(self, target: HookTarget, words: str) -> None:
-        self.counts.errors.append({"repo": target.full_name, "message": words})
+        self.counts.failures.append({"repo": target.full_name, "message": words})
         self._warn(target, words)
 
     def _warn(self, target: HookTarget, words: str) -> None:
@@ -326,7 +325,7 @@ def _settle(missed: Missed) -> None:
 
 def _outcome(counts: Counts) -> Outcome:
     summary = counts.summary()
-    if counts.errors and len(counts.errors) >= counts.repositories and not counts.taken:
-        summary["error"] = counts.errors[0]["message"]
+    if counts.failures and len(counts.failures) >= counts.repositories and not counts.taken:
+        summary["error"] = counts.failures[0]["message"]
         return Outcome(summary, status=Job.Status.FAILED)
     return Outcome(summary, quiet=not (counts.taken or counts.left))

@@ -43,6 +43,11 @@ def delivery_title(delivery: Delivery) -> str:
 
 
 @register.filter
+def delivery_jobs(delivery: Delivery) -> list[str]:
+    return [*delivery.job_ids, *delivery.reused_job_ids]
+
+
+@register.filter
 def delivery_outcome(delivery: Delivery) -> str:
     decision = delivery.get_decision_display()
     if delivery.reason:

@@ -51,6 +51,34 @@ def test_it_lists_deliveries_with_what_came_of_them(viewer: Client, receiver: Re
     assert "came 3 times" in said
 
 
+def test_it_leads_from_the_list_to_the_jobs(viewer: Client, receiver: Receiver) -> None:
+    checked = job(subject="shop / api")
+    delivery(receiver, job_ids=[checked.pk], matched_service_ids=["svc_1"])
+    two = delivery(receiver, job_ids=[checked.pk], reused_job_ids=["job_2"])
+    body = viewer.get("/deliveries").content.decode()
+    assert f'<a href="/queue/{checked.pk}">1 job</a>' in body
+    assert f'<a href="/deliveries/{two.pk}#came">2 jobs</a>' in body
+
+
+def test_it_names_the_senders_id_and_the_repository(viewer: Client, receiver: Receiver) -> None:
+    delivery(
+        receiver, sender_id="72d3162e-cc78", repository="acme/mono", images=["ghcr.io/acme/api:1"]
+    )
+    assert "acme/mono 72d3162e-cc78" in page(viewer, "/deliveries")
+
+
+def test_it_marks_what_was_brought_in_later(viewer: Client, receiver: Receiver) -> None:
+    delivery(receiver, repository="acme/one")
+    assert "Brought in later" not in page(viewer, "/deliveries")
+    late = delivery(receiver, repository="acme/two", reconciled=True, hook_id="7001")
+    assert "Brought in later 1" in page(viewer, "/deliveries")
+    said = page(viewer, "/deliveries?show=late")
+    assert "brought in later" in said
+    assert "acme/one" not in said
+    said = page(viewer, f"/deliveries/{late.pk}")
+    assert "Hook 7001 Brought in just now Its sender could not deliver it" in said
+
+
 @pytest.mark.parametrize(
     "words", ["72d3162e", "ACME/api", "ghcr.io/acme/tool", "acme tool", "dlv_"]
 )
@@ -108,6 +136,15 @@ def test_it_shows_one_with_its_jobs_and_services(viewer: Client, receiver: Recei
     assert f'href="/queue/{checked.pk}"' in body
     assert "{\n  &quot;b&quot;: 1,\n  &quot;a&quot;: &quot;ü&quot;\n}" in body
     assert "x-hub-signature-256 ••••" in text_of(body.encode())
+
+
+def test_it_hides_the_secrets_of_a_payload(viewer: Client, receiver: Receiver) -> None:
+    config = {"url": "https://a.example", "secret": "open sesame", "Token": "open sesame"}
+    payload = json.dumps({"hook": {"config": config}, "token": None}).encode()
+    said = page(viewer, f"/deliveries/{delivery(receiver, payload=payload).pk}")
+    assert "open sesame" not in said
+    assert '"secret": "••••"' in said
+    assert '"token": null' in said
 
 
 @pytest.mark.parametrize(
