@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from dockrev.dispatch import Cluster
@@ -24,7 +24,8 @@ class Outcome:
 
     `quiet` says that nothing changed: a scheduled job that nobody joined then leaves no row.
     `again_at` says that it is not over: the job waits in the queue until then and is run again.
-    Its summary is kept, with `resumesAt`, and `write` is left to the end. A wish to cancel wins.
+    Its summary is kept for that, shown with `resumesAt`, and `write` is left to the end. A wish
+    to cancel wins.
     """
 
     summary: dict[str, Any] = field(default_factory=dict)
@@ -32,6 +33,22 @@ class Outcome:
     write: Callable[[Job], None] = nothing_to_write
     quiet: bool = False
     again_at: datetime | None = None
+
+
+_RESUMES_AT = "resumesAt"
+
+
+def paused_summary(found: dict[str, Any], until: datetime) -> dict[str, Any]:
+    """The summary of a job that waits to go on."""
+    moment = until.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return {**found, _RESUMES_AT: moment}
+
+
+def found_before_pause(summary: dict[str, Any]) -> dict[str, Any]:
+    """What a job that goes on has found already; nothing for one that begins."""
+    if _RESUMES_AT not in summary:
+        return {}
+    return {name: value for name, value in summary.items() if name != _RESUMES_AT}
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import hashlib
 import json
 import logging
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -18,7 +18,7 @@ from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce, Least
 from django.utils import timezone
 
-from checks.kinds import KINDS, Outcome
+from checks.kinds import KINDS, Outcome, paused_summary
 from checks.models import Hold, Job
 from checks.signals import job_finished
 from dockrev.dispatch import CLUSTERS, LOST_AFTER, Cluster, dispatch, waiting
@@ -133,8 +133,17 @@ def _join(request: Request, now: datetime) -> str:
 
 
 def _create(request: Request, now: datetime) -> str:
-    due = request.after is None or request.after <= now
-    job = Job(
+    job = _row(request, now)
+    due = job.not_before == now
+    job.dispatched_at = now if due else None
+    _insert(job)
+    if due:
+        dispatch(TASK, job.pk, cluster=KINDS[request.kind].cluster)
+    return job.pk
+
+
+def _row(request: Request, now: datetime) -> Job:
+    return Job(
         kind=request.kind,
         scope=request.scope,
         stack_id=request.stack_id,
@@ -146,14 +155,24 @@ def _create(request: Request, now: datetime) -> str:
         created_by=request.created_by[:150],
         notify=request.notify,
         by_delivery=request.by_delivery,
-        not_before=request.after or now,
-        dispatched_at=now if due else None,
+        not_before=max(request.after or now, now),
         created_at=now,
     )
-    _insert(job)
-    if due:
-        dispatch(TASK, job.pk, cluster=KINDS[request.kind].cluster)
-    return job.pk
+
+
+def begin(request: Request) -> Job | None:
+    """Make a job that runs already, with its holds, for a process that does it by itself.
+
+    None, and nothing made: the same job is active, or another holds what it needs.
+    """
+    now = timezone.now()
+    job = _row(replace(request, after=None), now)
+    try:
+        with transaction.atomic():
+            _insert(job)
+            return _take(job.pk, now)
+    except IntegrityError:
+        return None
 
 
 def claim(job_id: str) -> Job | None:
@@ -165,23 +184,28 @@ def claim(job_id: str) -> Job | None:
     now = timezone.now()
     try:
         with transaction.atomic():
-            taken = (
-                Job.objects.queued()
-                .filter(pk=job_id, cancel_requested=False)
-                .filter(not_before__lte=now)
-                .take(now, status=Job.Status.RUNNING, started_at=Coalesce("started_at", now))
-            )
-            if not taken:
-                return None
-            job = Job.objects.get(pk=job_id)
-            for resource in KINDS[job.kind].resources(job):
-                Hold.objects.create(resource=resource, job=job)
-            return job
+            return _take(job_id, now)
     except IntegrityError:
         Job.objects.queued().filter(pk=job_id).update(
             dispatched_at=None, not_before=now + HELD_PAUSE
         )
         return None
+
+
+def _take(job_id: str, now: datetime) -> Job | None:
+    """Raises IntegrityError where another job holds what this one needs."""
+    taken = (
+        Job.objects.queued()
+        .filter(pk=job_id, cancel_requested=False)
+        .filter(not_before__lte=now)
+        .take(now, status=Job.Status.RUNNING, started_at=Coalesce("started_at", now))
+    )
+    if not taken:
+        return None
+    job = Job.objects.get(pk=job_id)
+    for resource in KINDS[job.kind].resources(job):
+        Hold.objects.create(resource=resource, job=job)
+    return job
 
 
 @transaction.atomic
@@ -225,7 +249,7 @@ def _pause(job: Job, summary: dict[str, Any], until: datetime) -> bool:
     ours = Job.objects.filter(cancel_requested=False).release(
         job,
         status=Job.Status.QUEUED,
-        summary=waiting_until(until, summary),
+        summary=paused_summary(summary, until),
         not_before=until,
         dispatched_at=None,
     )
@@ -233,12 +257,6 @@ def _pause(job: Job, summary: dict[str, Any], until: datetime) -> bool:
         Hold.objects.filter(job=job).delete()
         job.refresh_from_db()
     return ours
-
-
-def waiting_until(until: datetime, summary: dict[str, Any]) -> dict[str, Any]:
-    """The summary of a job that goes on at a later time."""
-    moment = until.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    return {**summary, "resumesAt": moment}
 
 
 def renew(job: Job) -> bool:

@@ -12,6 +12,7 @@ from django.db import connections
 from django.utils import timezone
 
 from checks import queue
+from checks.kinds import found_before_pause
 from checks.models import Job, JobLog
 from dockrev.leases import RENEW_EVERY
 
@@ -27,12 +28,13 @@ class Cancelled(Exception):
 class Run:
     """Given to `JobKind.run`. Log lines are kept; progress is written at most twice a second.
 
-    `summary` is what this run has found so far. It stays where the run fails or is cancelled.
+    `summary` is what was found so far, by this run and, where it goes on after a pause, before
+    that. It stays where the run fails or is cancelled.
     """
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        self.summary: dict[str, Any] = {}
+        self.summary = found_before_pause(job.summary)
         self._wrote_progress = 0.0
         self._wrote_summary = 0.0
 

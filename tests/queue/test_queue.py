@@ -276,7 +276,7 @@ class TestPause:
             until = timezone.now() + self.WAIT
 
             def look(run: Run) -> Outcome:
-                done = run.job.summary.get("done", 0) + 1
+                done = run.summary.get("done", 0) + 1
                 return Outcome({"done": done}, again_at=until if done == 1 else None)
 
             work(look, resources=lambda job: ["account:1"])
@@ -295,6 +295,14 @@ class TestPause:
         run_job(job_id)
         job.refresh_from_db()
         assert (job.status, job.summary) == ("success", {"done": 2})
+
+    @pytest.mark.usefixtures("until")
+    def test_it_begins_anew_where_it_did_not_pause(self) -> None:
+        job = claimed(ask().job_id)
+        ask()
+        queue.finish(job, Outcome({"done": 7}))
+        self.clock.shift(queue.RERUN_AFTER)
+        assert Run(claimed(job.pk)).summary == {}
 
     def test_it_ends_where_it_is_to_be_cancelled(self, until: datetime) -> None:
         job = claimed(ask().job_id)
