@@ -27,12 +27,14 @@ class Default:
     """What an app registered. `action` only writes rows, such as a queued job.
 
     `at_once`: the first time is as soon as there is a worker, not when the clock says.
+    `at_each_start`: so it is whenever a worker starts, for what was missed without one.
     """
 
     cron: str
     action: Callable[[], object]
     jitter: timedelta = timedelta()
     at_once: bool = False
+    at_each_start: bool = False
 
 
 DEFAULTS: dict[str, Default] = {}
@@ -45,8 +47,9 @@ def register(
     *,
     jitter: timedelta = timedelta(),
     at_once: bool = False,
+    at_each_start: bool = False,
 ) -> None:
-    DEFAULTS[name] = Default(cron, action, jitter, at_once)
+    DEFAULTS[name] = Default(cron, action, jitter, at_once, at_each_start)
 
 
 def following(cron: str, after: datetime) -> datetime:
@@ -73,6 +76,13 @@ def sync(now: datetime) -> None:
                 "next_run_at": now if default.at_once else following(default.cron, now),
             },
         )
+
+
+def begin(now: datetime) -> None:
+    """A worker starts: make due what is wanted at each start."""
+    sync(now)
+    names = [name for name, default in DEFAULTS.items() if default.at_each_start]
+    Schedule.objects.filter(name__in=names).update(next_run_at=now)
 
 
 def fire_due(now: datetime) -> int:

@@ -124,6 +124,7 @@ class Worker:
 
     def __init__(self) -> None:
         self.stopping = False
+        self.began = False
         self.watched = [Watched(name, always=name == "quick") for name in CLUSTERS]
         self.restarts: deque[float] = deque(maxlen=MOST_RESTARTS)
         self.start = Every(START_SECONDS)
@@ -171,6 +172,8 @@ class Worker:
         return fine
 
     def _steps(self) -> Iterator[Callable[[datetime], object]]:
+        if not self.began:
+            yield self._begin
         yield from (share.dispatch_due for share in SHARES)
         yield self._restart_dead
         if self.start.is_time():
@@ -182,6 +185,10 @@ class Worker:
             yield schedules.sync
             yield from (share.recover for share in SHARES)
             yield self._beat
+
+    def _begin(self, now: datetime) -> None:
+        schedules.begin(now)
+        self.began = True
 
     def _beat(self, now: datetime) -> None:
         probes.beat(probes.WORKER, now, {"pid": os.getpid()})

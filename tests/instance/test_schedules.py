@@ -11,6 +11,7 @@ from pytest_django import Settings
 
 from dockrev import schedules
 from dockrev.models import Schedule
+from dockrev.worker import Worker
 
 pytestmark = pytest.mark.django_db
 NOON = datetime(2026, 3, 28, 12, 0, 30, tzinfo=UTC)
@@ -116,3 +117,32 @@ def test_it_fires_at_once_what_nobody_should_wait_for(fired: list[str]) -> None:
     schedules.sync(NOON)
     assert schedules.fire_due(NOON) == 0
     assert fired == ["look"]
+
+
+def test_it_fires_at_each_start_what_was_missed_without_a_worker(fired: list[str]) -> None:
+    schedules.register("catch up", "0 0 1 1 *", lambda: fired.append("again"), at_each_start=True)
+    schedules.begin(NOON)
+    assert schedules.fire_due(NOON) == 1
+    schedules.sync(NOON)
+    assert schedules.fire_due(NOON) == 0
+    schedules.begin(NOON)
+    assert schedules.fire_due(NOON) == 1
+    assert fired == ["again", "again"]
+
+
+def test_it_does_not_fire_at_a_start_what_people_switched_off(fired: list[str]) -> None:
+    schedules.register("catch up", "0 0 1 1 *", lambda: fired.append("again"), at_each_start=True)
+    schedules.sync(NOON)
+    Schedule.objects.update(enabled=False)
+    schedules.begin(NOON)
+    assert schedules.fire_due(NOON) == 0
+
+
+def test_it_tells_the_schedules_that_a_worker_starts(fired: list[str]) -> None:
+    schedules.register("catch up", "0 0 1 1 *", lambda: fired.append("again"), at_each_start=True)
+    worker = Worker()
+    for step in worker._steps():
+        if step in (worker._begin, schedules.fire_due):
+            step(NOON)
+    assert fired == ["again"]
+    assert worker._begin not in list(worker._steps())
