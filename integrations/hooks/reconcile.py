@@ -47,6 +47,7 @@ logger = logging.getLogger(__name__)
 
 LOOK_BACK = timedelta(days=3)  # as long as github.com keeps its list for sure
 OVERLAP = timedelta(minutes=10)  # attempts are not listed strictly in the order of their time
+WHOLE_SECONDS = timedelta(seconds=1)  # what providers cut off their times
 MAX_PAGES = 100
 MAX_TAKEN = 300  # in one run; the rest is taken by the next
 MAX_FAILURES = 100  # named in the summary
@@ -63,7 +64,7 @@ class Window:
     def since(self, clock: datetime | None) -> datetime:
         """The bound by the provider's clock, which shows `clock` now, if it says so."""
         now = timezone.now()
-        earliest = self.earliest + ((clock or now) - now)
+        earliest = self.earliest + ((clock or now) - now) - WHOLE_SECONDS
         return max(earliest, self.handled - OVERLAP) if self.handled else earliest
 
 
