@@ -1,15 +1,25 @@
-"""New secrets for receivers, and how long the old one still counts."""
+"""New secrets for receivers, and how long the old one still counts.
+
+Hooks that Dockrev keeps at a provider get a new secret one after the other, by a sync. Until the
+last of them has it, both secrets count.
+"""
 
 from __future__ import annotations
 
 import secrets
 from datetime import datetime, timedelta
+from hashlib import sha256
 
-from integrations.models import Receiver
+from django.db import transaction
+from django.db.models import QuerySet
+
+from checks import queue
+from checks.models import Job
+from integrations.models import HookAccount, HookTarget, Receiver
 
 MIN_SECRET, MAX_SECRET = 16, 500
 GRACE = timedelta(hours=24)
-# Hooks that Dockrev keeps at a provider get the new secret at their next sync.
+# For secrets that hooks have: renewed as long as a sync or an audit finds one that still has it.
 GRACE_OF_HOOKS = timedelta(days=30)
 COLUMNS = ["secret", "secret_created_at", "previous_secret", "previous_until"]
 
@@ -17,6 +27,11 @@ COLUMNS = ["secret", "secret_created_at", "previous_secret", "previous_until"]
 def fresh_secret() -> str:
     """256 random bits in characters that every sender's form takes."""
     return secrets.token_urlsafe(32)
+
+
+def fingerprint(secret: str) -> str:
+    """Tells secrets apart without telling them: they are too long to be guessed from it."""
+    return sha256(f"dockrev hook secret:{secret}".encode()).hexdigest()
 
 
 def replace(receiver: Receiver, secret: str, now: datetime) -> None:
@@ -28,11 +43,62 @@ def replace(receiver: Receiver, secret: str, now: datetime) -> None:
     receiver.previous_secret, receiver.previous_until = "", None
 
 
-def rotate(receiver: Receiver, now: datetime, *, grace: timedelta = GRACE) -> str:
-    """Make a new secret and return it; the old one stays valid for `grace`."""
+@transaction.atomic
+def rotate(
+    receiver: Receiver, now: datetime, *, grace: timedelta = GRACE, username: str = ""
+) -> str:
+    """Make a new secret and return it; the old one stays valid for `grace`, or, where hooks have
+    it, until they have the new one. Where they can be given it, a sync is queued.
+
+    Rotated again before any hook got the secret, what stays valid is the one that they have.
+    """
     old = receiver.secret
+    hooks = _targets(receiver).exclude(secret_sent="")
+    known = receiver.previous_secret and (receiver.previous_until or now) > now
+    if known and hooks and not hooks.filter(secret_sent=fingerprint(old)).exists():
+        old = receiver.previous_secret
     replace(receiver, fresh_secret(), now)
     if old:
-        receiver.previous_secret, receiver.previous_until = old, now + grace
+        until = now + (max(grace, GRACE_OF_HOOKS) if hooks else grace)
+        receiver.previous_secret, receiver.previous_until = old, until
     receiver.save(update_fields=COLUMNS)
+    _hand_out(receiver, username)
     return receiver.secret
+
+
+def complete(account: HookAccount, now: datetime) -> None:
+    """Refuse the previous secret as soon as every selected hook has the present one.
+
+    A repository that was asked about since, and has no hook of ours, waits for nothing.
+    """
+    receiver = Receiver.objects.get(pk=account.receiver_id)
+    since = receiver.secret_created_at
+    if not receiver.previous_secret or since is None:
+        return
+    targets = _targets(receiver).filter(selected=True, removed=False)
+    updated = targets.filter(secret_sent=fingerprint(receiver.secret))
+    others = targets.exclude(pk__in=updated)
+    same = Receiver.objects.filter(pk=receiver.pk, secret_created_at=since)
+    if others.exclude(hook_id="", last_sync_at__gt=since).exists():
+        if (receiver.previous_until or now) > now:
+            same.update(previous_until=now + GRACE_OF_HOOKS)
+    elif updated.exists():
+        same.update(previous_secret="", previous_until=None)
+
+
+def _targets(receiver: Receiver) -> QuerySet[HookTarget]:
+    return HookTarget.objects.filter(account__receiver=receiver).order_by()
+
+
+def _hand_out(receiver: Receiver, username: str) -> None:
+    """Have the hooks updated. Without a token people do that by hand."""
+    for account in receiver.accounts.all() if receiver.enabled else ():
+        if account.credential and account.targets.filter(selected=True, removed=False).exists():
+            request = queue.Request(
+                kind="hooks.sync",
+                reason=Job.Reason.UI,
+                subject=account.name,
+                params={"account": account.pk},
+                created_by=username,
+            )
+            queue.enqueue(request)

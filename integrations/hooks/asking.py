@@ -1,0 +1,149 @@
+"""What people, programs and commands may ask of an account's hooks. What cannot be is said at once.
+
+Each raises Conflict, InvalidArgument, CredentialRejected or UpstreamUnavailable, and queues nothing
+then. None may be called inside a transaction: the credential is tried first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NoReturn
+
+from django.utils.translation import gettext as _
+
+from checks import queue
+from dockrev.errors import Conflict, InvalidArgument
+from integrations.endpoints import callback_of
+from integrations.hooks import audit as auditing
+from integrations.hooks import credentials, removal
+from integrations.hooks import sync as syncing
+from integrations.models import HookAccount, HookTarget
+
+MAX_REPOS = 10_000
+MAX_RESOLVED, MAX_DELETED = 500, 20
+MAX_ID = 60
+MAX_NAMED = 20  # names in one message
+State = HookTarget.HookState
+REPAIRABLE = (State.MISSING, State.DRIFT, State.ERROR)
+
+
+def sync(
+    account: HookAccount,
+    *,
+    username: str,
+    reason: str,
+    repos: Sequence[str] | None = None,
+    dry_run: bool = False,
+    resolve: Sequence[Mapping[str, Any]] = (),
+) -> queue.Queued:
+    """Have hooks made, mended and deleted; only of `repos`, where they are given."""
+    asked = sync_request(account, repos=repos, dry_run=dry_run, resolve=resolve)
+    return queue.enqueue(replace(asked, reason=reason, created_by=username))
+
+
+def sync_request(
+    account: HookAccount,
+    *,
+    repos: Sequence[str] | None = None,
+    dry_run: bool = False,
+    resolve: Sequence[Mapping[str, Any]] = (),
+) -> queue.Request:
+    """The request for a sync, after everything was tried that would keep it from working."""
+    _require_on(account)
+    params: dict[str, Any] = {}
+    if repos is not None:
+        params["repos"] = _tracked(account, repos)
+    if dry_run:
+        params["dryRun"] = True
+    if resolve:
+        params["resolve"] = _resolved(account, resolve)
+    credentials.require(account)
+    asked = syncing.request_for(account)
+    return replace(asked, params={**asked.params, **params})
+
+
+def audit(account: HookAccount, *, username: str, reason: str) -> queue.Queued:
+    """Have hooks compared, and nothing done."""
+    _require_on(account)
+    credentials.require(account)
+    asked = auditing.request_for(account)
+    return queue.enqueue(replace(asked, reason=reason, created_by=username))
+
+
+def repair(account: HookAccount, *, username: str, reason: str) -> queue.Queued:
+    """Sync the repositories that the last audit found wanting. Conflicts need a person."""
+    _require_on(account)
+    broken = account.targets.filter(selected=True, removed=False, hook_state__in=REPAIRABLE)
+    names = list(broken.order_by("name_key").values_list("full_name", flat=True)[:MAX_REPOS])
+    if not names:
+        raise Conflict(_("There is nothing that a sync could repair."), reason="nothing_to_repair")
+    return sync(account, username=username, reason=reason, repos=names)
+
+
+def remove_all(account: HookAccount, *, username: str, reason: str) -> queue.Queued:
+    """Have every hook deleted that we made or matched. Only while the feature is off."""
+    if account.receiver.enabled:
+        raise Conflict(_("Switch it off first."), reason="enabled")
+    credentials.require(account)
+    asked = removal.request_for(account)
+    return queue.enqueue(replace(asked, reason=reason, created_by=username))
+
+
+def _require_on(account: HookAccount) -> None:
+    if not account.receiver.enabled:
+        raise Conflict(_("This is switched off."), reason="disabled")
+    if not callback_of(account):
+        raise Conflict(
+            _("Give a callback URL first, or the public URL of this instance."),
+            reason="callback_missing",
+        )
+
+
+def _tracked(account: HookAccount, names: Sequence[str]) -> list[str]:
+    """The names as they are tracked, each once. Raises InvalidArgument with those that are not."""
+    if len(names) > MAX_REPOS:
+        text = _("No more than %(most)d repositories at once.")
+        raise InvalidArgument("repos", text % {"most": MAX_REPOS})
+    keys = dict.fromkeys(name.strip().lower() for name in names)
+    known = _names_of(account, keys)
+    if strange := [key for key in keys if key not in known]:
+        text = _("Not tracked: %(names)s") % {"names": ", ".join(strange[:MAX_NAMED])}
+        raise InvalidArgument("repos", text, unknown=strange[:MAX_NAMED])
+    return sorted(known[key] for key in keys)
+
+
+def _names_of(account: HookAccount, keys: Iterable[str]) -> dict[str, str]:
+    rows = account.targets.filter(name_key__in=list(keys))
+    return dict(rows.values_list("name_key", "full_name"))
+
+
+def _resolved(account: HookAccount, given: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What people chose, checked. What the hooks are by now is looked at when it is done."""
+    if len(given) > MAX_RESOLVED:
+        _refuse_choice(_("No more than %(most)d conflicts at once.") % {"most": MAX_RESOLVED})
+    chosen = sorted((_choice(each) for each in given), key=lambda each: str(each["repo"]).lower())
+    keys = [str(each["repo"]).lower() for each in chosen]
+    known = _names_of(account, keys)
+    for number, key in enumerate(keys):
+        if key not in known:
+            _refuse_choice(_("Not tracked: %(names)s") % {"names": key})
+        if key in keys[:number]:
+            _refuse_choice(_("%(name)s is named twice.") % {"name": key})
+    return chosen
+
+
+def _choice(each: Mapping[str, Any]) -> dict[str, Any]:
+    keep = str(each["keepHookId"])
+    delete = sorted({str(hook_id) for hook_id in each["deleteHookIds"]})
+    if not (0 < len(keep) <= MAX_ID and all(0 < len(hook_id) <= MAX_ID for hook_id in delete)):
+        _refuse_choice(_("This is not the id of a webhook."))
+    if not 0 < len(delete) <= MAX_DELETED:
+        _refuse_choice(_("Name 1 to %(most)d webhooks to delete.") % {"most": MAX_DELETED})
+    if keep in delete:
+        _refuse_choice(_("The webhook to keep is among those to delete."))
+    return {"repo": str(each["repo"]).strip(), "keepHookId": keep, "deleteHookIds": delete}
+
+
+def _refuse_choice(text: str) -> NoReturn:
+    raise InvalidArgument("resolveConflicts", text)

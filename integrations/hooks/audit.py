@@ -1,0 +1,109 @@
+"""Job `hooks.audit`: compare the hooks at a provider with what is selected here; repair nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from checks import queue
+from checks.kinds import JobKind, Outcome
+from checks.models import Job
+from checks.run import Run
+from integrations import rotation
+from integrations.hooks.accounts import aim_of, hooks_of, known_of, open_account, proven, resources
+from integrations.hooks.book import BAD, Book, conflict_of, keep_book
+from integrations.hooks.errors import ProviderError
+from integrations.hooks.plan import Action, Plan, Sought, plan
+from integrations.hooks.provider import Provider
+from integrations.hooks.repository import error_words, in_line, several, words_of
+from integrations.hooks.round import ENDS, Done, Gate, go_round
+from integrations.models import HookAccount, HookTarget
+from notifications import announce
+
+State = HookTarget.HookState
+
+
+def audit(run: Run) -> Outcome:
+    account, provider = open_account(run)
+    book = Book(run, says="state", at="last_audit_at")
+    rows = proven(account).filter(selected=True, removed=False).order_by("name_key")
+    targets = [row for row in rows if row.full_name not in book.said]
+    work = partial(_compare, provider, aim_of(account, provider).sought)
+    outcome = keep_book(run, book, go_round(run, provider, targets, work, before=len(book.said)))
+    rotation.complete(account, timezone.now())
+    return replace(outcome, write=partial(_announce, book.results))
+
+
+KIND = JobKind("hooks.audit", cluster="long", repeatable=True, run=audit, resources=resources)
+
+
+def enqueue_scheduled() -> None:
+    """Queue an audit of each account that is on and has a token."""
+    for account in HookAccount.objects.filter(receiver__enabled=True):
+        if account.credential:
+            queue.enqueue(replace(request_for(account), reason=Job.Reason.SCHEDULE, notify=True))
+
+
+def request_for(account: HookAccount) -> queue.Request:
+    return queue.Request(
+        kind=KIND.name,
+        reason=Job.Reason.UI,
+        subject=account.name,
+        params={"account": account.pk},
+    )
+
+
+def _compare(provider: Provider, sought: Sought, gate: Gate, target: HookTarget) -> Done:
+    columns: dict[str, Any] = {}
+    try:
+        hooks, columns = hooks_of(gate, provider, target, sought.url)
+    except ENDS as error:
+        return Done(target, State.ERROR, cut_short=error)
+    except ProviderError as error:
+        state, message = State.ERROR, error_words(target, error)
+        made = Plan(Action.NOTHING)
+    else:
+        made = plan(sought, known_of(target), hooks)
+        state, message = _judge(made)
+    columns |= {"hook_state": state, "last_error": message, "conflict_hooks": []}
+    if made.action == Action.CONFLICT:
+        columns["conflict_hooks"] = conflict_of(made.conflict)
+    if made.action == Action.NOOP and made.hook is not None:
+        columns = in_line(sought, made.hook) | columns
+    changes = {name: value for name, value in columns.items() if getattr(target, name) != value}
+    hook_id = made.hook.id if made.hook else target.hook_id
+    return Done(target, state.value, changes, hook_id, made.conflict, message)
+
+
+def _judge(made: Plan) -> tuple[State, str]:
+    """The state that a plan stands for, and why."""
+    if made.action == Action.CREATE:
+        return State.MISSING, _("There is no webhook that calls the callback URL.")
+    if made.action == Action.CONFLICT:
+        return State.CONFLICT, several(made.conflict)
+    words = [words_of(made.why)] if made.why else []
+    if made.hook is not None and made.hook.last_failure:
+        words.append(_("its last delivery failed (%(why)s)") % {"why": made.hook.last_failure})
+    if not words:
+        return State.OK, ""
+    text = "; ".join(words)
+    return State.DRIFT, f"{text[:1].upper()}{text[1:]}."
+
+
+def _announce(results: list[dict[str, Any]], job: Job) -> None:
+    """Tell what a scheduled audit found. Called in the transaction that finishes the job."""
+    found = [
+        announce.Anomaly(result["repo"], result["state"], result["message"] or "")
+        for result in results
+        if result["state"] in BAD
+    ]
+    if not (job.notify and found):
+        return
+    counts = Counter(anomaly.state for anomaly in found)
+    of_each = {state: counts[state] for state in sorted(BAD)}
+    announce.anomalies(announce.Audit(job.pk, job.status, **of_each), found, timezone.now())

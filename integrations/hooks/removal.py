@@ -1,0 +1,42 @@
+"""Job `hooks.remove`: delete every hook that we made or matched, once the feature is off.
+
+What is tracked and selected stays, so that switching it on and one sync bring the hooks back.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from checks import queue
+from checks.kinds import JobKind, Outcome
+from checks.models import Job
+from checks.run import Run
+from integrations.hooks.accounts import aim_of, open_account, resources
+from integrations.hooks.book import Book, keep_book
+from integrations.hooks.repository import bring_in_line
+from integrations.hooks.round import go_round
+from integrations.models import HookAccount, HookTarget
+
+
+def remove(run: Run) -> Outcome:
+    account, provider = open_account(run, enabled=False)
+    book = Book(run)
+    targets = [row for row in account.targets.exclude(hook_id="") if row.full_name not in book.said]
+    for row in targets:
+        row.selected = False  # here, for the plan; it is not saved
+    work = partial(bring_in_line, provider, aim_of(account, provider))
+    outcome = keep_book(run, book, go_round(run, provider, targets, work, before=len(book.said)))
+    HookTarget.objects.filter(account=account, removed=True, hook_id="").delete()
+    return outcome
+
+
+KIND = JobKind("hooks.remove", cluster="long", repeatable=True, run=remove, resources=resources)
+
+
+def request_for(account: HookAccount) -> queue.Request:
+    return queue.Request(
+        kind=KIND.name,
+        reason=Job.Reason.UI,
+        subject=account.name,
+        params={"account": account.pk},
+    )

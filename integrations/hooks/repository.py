@@ -1,0 +1,235 @@
+"""The work of a sync on one repository: in a thread, without the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from integrations.hooks.accounts import Aim, hooks_of, known_of
+from integrations.hooks.book import conflict_of
+from integrations.hooks.errors import NotSeen, ProviderError, Refused, Rejected, Unavailable
+from integrations.hooks.plan import Action, Choice, Plan, Sought, Why, plan
+from integrations.hooks.provider import Hook, Provider
+from integrations.hooks.round import ENDS, ERROR, Done, Gate
+from integrations.models import HookTarget
+
+State = HookTarget.HookState
+ATTEMPTS = 3  # at one repository, each with a list of its own
+# What a plan is called once it was carried out.
+CREATED, UPDATED, NOOP, DELETED, CONFLICT = "created", "updated", "noop", "deleted", "conflict"
+_NO_CHOICES: Mapping[str, Choice] = {}
+_WORDS: dict[Why, str | Promise] = {
+    Why.ACTIVE: gettext_lazy("it was switched off"),
+    Why.EVENTS: gettext_lazy("events were missing"),
+    Why.CONTENT_TYPE: gettext_lazy("it sent forms"),
+    Why.TLS: gettext_lazy("it did not check the certificate"),
+    Why.SECRET: gettext_lazy("it was not known to have the secret"),
+}
+_FORGOTTEN: dict[str, Any] = {
+    "hook_id": "",
+    "hook_url": "",
+    "hook_updated_at": None,
+    "secret_sent": "",
+    "hook_state": State.UNKNOWN,
+    "verified_at": None,
+    "deliveries_etag": "",
+    "hooks_etag": "",
+    "hooks_seen": [],
+    "conflict_hooks": [],
+    "last_error": "",
+}
+
+
+def bring_in_line(
+    provider: Provider,
+    aim: Aim,
+    gate: Gate,
+    target: HookTarget,
+    *,
+    choices: Mapping[str, Choice] = _NO_CHOICES,
+    dry_run: bool = False,
+) -> Done:
+    """Do, or only say, what there is to do. `choices` are by the name in lower case."""
+    work = _Repository(gate, provider, aim, target, choices.get(target.name_key))
+    try:
+        return work.look() if dry_run else work.bring_in_line()
+    except ENDS as error:
+        return Done(target, ERROR, work.columns, cut_short=error)
+    except ProviderError as error:
+        return work.failed(error)
+
+
+def in_line(sought: Sought, hook: Hook) -> dict[str, Any]:
+    """The columns of a repository whose hook is as it should be."""
+    return {
+        "hook_id": hook.id,
+        "hook_url": sought.url,
+        "hook_updated_at": hook.updated_at,
+        "secret_sent": sought.fingerprint,
+        "hook_state": State.OK,
+        "conflict_hooks": [],
+        "last_error": "",
+    }
+
+
+@dataclass
+class _Repository:
+    """The work on one repository. `columns` are what is certain by now, whatever comes."""
+
+    gate: Gate
+    provider: Provider
+    aim: Aim
+    target: HookTarget
+    choice: Choice | None
+    columns: dict[str, Any] = field(default_factory=dict)
+    perhaps_made: bool = False
+
+    def look(self) -> Done:
+        """Say what would be done, and do nothing."""
+        return self._nothing_to_ask() or self._said(self._plan(self._listed()))
+
+    def bring_in_line(self) -> Done:
+        """List, decide, act; and again where only a new list can tell what came of it."""
+        if nothing := self._nothing_to_ask():
+            return nothing
+        made = self._plan(self._listed())
+        for _attempt in range(ATTEMPTS - 1):
+            try:
+                return self._act(made)
+            except (Unavailable, NotSeen, Rejected) as error:
+                if not _is_worth_a_list(made, error):
+                    raise
+                self.perhaps_made |= isinstance(error, Unavailable)
+                found = self.gate.ask(self.provider.hooks, self.target.full_name)
+                again = self._plan(found.items)
+                if again.action == made.action and not isinstance(error, Unavailable):
+                    raise
+                made = again
+        return self._act(made)
+
+    def failed(self, error: ProviderError, words: str = "%(why)s") -> Done:
+        words = words % {"why": error_words(self.target, error)}
+        if self.target.removed and isinstance(error, NotSeen):
+            words += " " + _("Sync once more to forget it.")
+            if self.target.last_error == words:
+                message = _("It is not to be seen, and is forgotten.")
+                return self._done(NOOP, _FORGOTTEN, message=message)
+        return self._done(ERROR, {"hook_state": State.ERROR, "last_error": words}, message=words)
+
+    def _nothing_to_ask(self) -> Done | None:
+        if self.target.hook_id or known_of(self.target).wanted:
+            return None
+        message = _("It is not selected, and has no webhook of ours.")
+        return self._done(NOOP, _FORGOTTEN, message=message)
+
+    def _listed(self) -> tuple[Hook, ...]:
+        hooks, self.columns = hooks_of(self.gate, self.provider, self.target, self.aim.sought.url)
+        return hooks
+
+    def _plan(self, hooks: Sequence[Hook]) -> Plan:
+        return plan(self.aim.sought, known_of(self.target), hooks, self.choice)
+
+    def _act(self, made: Plan) -> Done:
+        self._delete(made.first)
+        hook = self._write(made)
+        try:
+            self._delete(made.after)
+        except ENDS:
+            raise
+        except ProviderError as error:
+            if made.action == Action.DELETE:
+                raise
+            return self.failed(error, _("The former webhook could not be deleted: %(why)s"))
+        return self._said(replace(made, hook=hook))
+
+    def _write(self, made: Plan) -> Hook | None:
+        name, wanted = self.target.full_name, self.aim.wanted
+        if made.action == Action.CREATE:
+            return self.gate.ask(self.provider.create, name, wanted)
+        if made.action == Action.UPDATE and made.hook is not None:
+            return self.gate.ask(self.provider.update, name, made.hook, wanted)
+        return made.hook
+
+    def _delete(self, hooks: Sequence[Hook]) -> None:
+        for hook in hooks:
+            self.gate.ask(self.provider.delete, self.target.full_name, hook.id)
+
+    def _said(self, made: Plan) -> Done:
+        """What a plan came to."""
+        message = " ".join(_sentences(made))
+        match made.action:
+            case Action.CONFLICT:
+                changes = {
+                    "hook_state": State.CONFLICT,
+                    "conflict_hooks": conflict_of(made.conflict),
+                    "last_error": several(made.conflict),
+                }
+                return self._done(CONFLICT, changes, conflict=made.conflict, message=message)
+            case Action.DELETE:
+                gone = made.after[0].id
+                return self._done(DELETED, _FORGOTTEN, hook_id=gone, message=message)
+            case Action.NOTHING:
+                return self._done(NOOP, _FORGOTTEN, message=message)
+            case Action.CREATE:
+                action = CREATED
+            case Action.UPDATE:
+                action = CREATED if self.perhaps_made else UPDATED
+            case Action.NOOP:
+                action = NOOP
+        columns = in_line(self.aim.sought, made.hook) if made.hook else {}
+        return self._done(action, columns, message=message)
+
+    def _done(self, word: str, columns: dict[str, Any], **said: Any) -> Done:
+        columns = {**self.columns, **columns, "last_op": word}
+        changes = {
+            name: value for name, value in columns.items() if getattr(self.target, name) != value
+        }
+        hook_id = columns.get("hook_id", self.target.hook_id)
+        return Done(self.target, word, changes, **{"hook_id": hook_id, **said})
+
+
+def _is_worth_a_list(made: Plan, error: ProviderError) -> bool:
+    """Whether a new list may tell what came of it, or why it was refused.
+
+    One that was perhaps made is there or is not; one that cannot be made may be there already;
+    one that is gone has to be made anew.
+    """
+    if made.action == Action.CREATE:
+        return isinstance(error, Unavailable | Rejected)
+    return made.action == Action.UPDATE and isinstance(error, NotSeen)
+
+
+def _sentences(made: Plan) -> Iterable[str]:
+    if made.action == Action.CONFLICT:
+        yield several(made.conflict)
+    if made.action == Action.NOTHING:
+        yield _("Its webhook was gone already, or is not ours any more.")
+    if made.why:
+        yield _("Put right: %(why)s.") % {"why": words_of(made.why)}
+    if made.first:
+        ids = ", ".join(hook.id for hook in made.first)
+        yield _("Duplicates deleted: %(ids)s.") % {"ids": ids}
+    if made.after and made.action != Action.DELETE:
+        yield _("The webhook with the former callback URL was deleted.")
+
+
+def words_of(why: Iterable[Why]) -> str:
+    return ", ".join(str(_WORDS[each]) for each in why)
+
+
+def several(hooks: Sequence[Hook]) -> str:
+    return _("%(number)d webhooks call this URL; choose the one to keep.") % {"number": len(hooks)}
+
+
+def error_words(target: HookTarget, error: ProviderError) -> str:
+    words = str(error)
+    if isinstance(error, Refused) and error.sso_url and error.sso_url not in words:
+        words = f"{words} {error.sso_url}"
+    if target.archived and isinstance(error, Refused | Rejected | NotSeen):
+        words = _("It is archived, and takes no changes: %(why)s") % {"why": words}
+    return words
