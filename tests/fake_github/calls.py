@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NoReturn
 
-from tests.fake_github.answers import Refusal, not_found, refusal
+from tests.fake_github.answers import DOCS, Answer, Refusal, not_found, refusal
 from tests.fake_github.faults import SSO_TEXT, sso_headers
 from tests.fake_github.state import Hook, Owner, Repository, Token, World
 
@@ -24,6 +24,7 @@ class Call:
     world: World
     method: str
     route: str
+    asked_path: str
     base: str
     path: dict[str, str]
     query: dict[str, list[str]]
@@ -65,7 +66,11 @@ class Call:
 
     def repository(self) -> Repository:
         """The repository of the path, where the caller may see it."""
-        found = self.world.repository(f"{self.path['owner']}/{self.path['repo']}")
+        full_name = f"{self.path['owner']}/{self.path['repo']}"
+        found = self.world.repository(full_name)
+        moved = self.world.renamed.get(full_name.lower())
+        if found is None and moved:
+            self._lead_to(moved)
         if found is None or not self.sees(found):
             raise not_found()
         self.demand_sign_on(found.owner)
@@ -88,7 +93,7 @@ class Call:
 
     def demand_sign_on(self, owner: Owner) -> None:
         if self.token and owner.login.lower() in self.token.unauthorized:
-            raise Refusal(refusal(403, SSO_TEXT, headers=sso_headers(owner.login)))
+            raise Refusal(refusal(403, SSO_TEXT, headers=sso_headers(owner.login, self.base)))
 
     def hooks_of(self, right: str) -> Repository:
         """The repository of the path, where the caller has that right to its hooks."""
@@ -113,6 +118,15 @@ class Call:
         if found is None:
             raise not_found()
         return found
+
+    def _lead_to(self, moved: Repository) -> NoReturn:
+        old = f"/repos/{self.path['owner']}/{self.path['repo']}"
+        url = f"{self.base}/repositories/{moved.id}{self.asked_path.removeprefix(old)}"
+        status, text = (
+            (301, "Moved Permanently") if self.method == "GET" else (307, "Temporary Redirect")
+        )
+        body = {"message": text, "url": url, "documentation_url": DOCS}
+        raise Refusal(Answer(status, body, {"Location": url}))
 
     @staticmethod
     def _demand_permission(token: Token, repository: Repository, right: str) -> None:

@@ -16,7 +16,7 @@ EVENTS = frozenset(_WHOLE["events"]) | {"*"}
 VERSION: str = _WHOLE["version"]
 
 # Every route may answer so, and the description leaves it out; their bodies have one shape.
-ALWAYS = ("401", "403", "404", "429")
+ALWAYS = ("301", "307", "400", "401", "403", "404", "429")
 # Lists come from one function each: when the first and the last item fit, the others do.
 LOOKED_AT = 6
 _VALIDATORS: dict[int, Draft202012Validator] = {}

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Any
+from urllib.parse import urlsplit
 
 from tests.fake_github.answers import Answer, refusal
 
@@ -52,7 +53,7 @@ class Fault:
     def lets_it_be_done(self) -> bool:
         return self.done or self.kind in (SHORT, TRUNCATED)
 
-    def answer(self, now: datetime) -> Answer:
+    def answer(self, now: datetime, base: str) -> Answer:
         """The answer in place of the true one."""
         if self.kind == "html":
             return Answer(200, text=HTML)
@@ -68,7 +69,7 @@ class Fault:
                 headers={"Retry-After": str(self.retry_in)},
             )
         if self.kind == "sso":
-            return refusal(403, SSO_TEXT, headers=sso_headers("acme"))
+            return refusal(403, SSO_TEXT, headers=sso_headers("acme", base))
         assert isinstance(self.kind, int), f"unknown fault {self.kind}"
         if self.kind in (502, 503, 504):
             return Answer(self.kind, text=HTML)
@@ -81,8 +82,10 @@ SSO_TEXT = (
 )
 
 
-def sso_headers(owner: str) -> dict[str, str]:
-    url = f"https://github.com/orgs/{owner}/sso?authorization_request=AAAA1234"
+def sso_headers(owner: str, base: str) -> dict[str, str]:
+    """The page is on the site that the API at `base` belongs to."""
+    host = urlsplit(base).hostname
+    url = f"https://{host}/orgs/{owner}/sso?authorization_request=AAAA1234"
     return {"X-GitHub-SSO": f"required; url={url}"}
 
 

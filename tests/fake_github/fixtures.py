@@ -6,11 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from integrations.github import client
 from tests.fake_github.server import FakeGitHub
 
 
 @pytest.fixture
-def github() -> Iterator[FakeGitHub]:
+def github(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGitHub]:
+    """It stands where github.com does: an account without an API URL asks it."""
     with FakeGitHub() as running:
+        monkeypatch.setattr(client, "API_URL", running.url)
         yield running
     assert not running.violations, "\n".join(running.violations)

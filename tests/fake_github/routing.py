@@ -16,6 +16,7 @@ from tests.fake_github.description import answer_problems, request_problems
 from tests.fake_github.state import Token, World
 
 API_VERSIONS = ("2022-11-28", "2026-03-10")
+ACCEPTED_OF_HOOKS = "admin:repo_hook, public_repo, repo, write:repo_hook"
 HOOKS = "/repos/{owner}/{repo}/hooks"
 HOOK = HOOKS + "/{hook_id}"
 ROUTES: dict[tuple[str, str], Callable[[Call], Answer]] = {
@@ -68,7 +69,18 @@ def respond(world: World, asked: Asked, now: datetime, violate: Violate) -> Answ
     where = f"{asked.method} {asked.path}"
     for each in request_problems(route, asked.method, braces, asked.query, asked.body):
         violate(f"{where}, request: {each}")
-    call = Call(world, asked.method, route, asked.base, braces, asked.query, asked.body, None, now)
+    call = Call(
+        world,
+        asked.method,
+        route,
+        asked.path,
+        asked.base,
+        braces,
+        asked.query,
+        asked.body,
+        None,
+        now,
+    )
     answer = finished(world, asked, _act(call, asked), now)
     for each in answer_problems(route, asked.method, answer.status, answer.json):
         violate(f"{where}, answer {answer.status}: {each}")
@@ -80,7 +92,7 @@ def finished(world: World, asked: Asked, answer: Answer, now: datetime) -> Answe
     headers = {"X-GitHub-Media-Type": "github.v3; format=json", "Server": "github.com"}
     token = _known(world, asked, now)
     if token is not None:
-        headers |= _of_token(token)
+        headers |= _of_token(token, asked.path)
     tag = _tag(answer)
     if asked.method == "GET" and answer.status == 200 and not answer.text:
         headers |= {"ETag": tag, "Cache-Control": "private, max-age=60, s-maxage=60"}
@@ -144,11 +156,11 @@ def _known(world: World, asked: Asked, now: datetime) -> Token | None:
     return None if token.expires_at and token.expires_at <= now else token
 
 
-def _of_token(token: Token) -> dict[str, str]:
+def _of_token(token: Token, path: str) -> dict[str, str]:
     told = {}
     if token.scopes is not None:
         told["X-OAuth-Scopes"] = ", ".join(token.scopes)
-        told["X-Accepted-OAuth-Scopes"] = "repo"
+        told["X-Accepted-OAuth-Scopes"] = ACCEPTED_OF_HOOKS if "/hooks" in path else "repo"
     if token.expires_at:
         expires = token.expires_at.strftime("%Y-%m-%d %H:%M:%S UTC")
         told["github-authentication-token-expiration"] = expires

@@ -54,7 +54,7 @@ class FakeGitHub:
         self.world = World(self.now())
         self.latency = 0.0
         self.delivers = True
-        self.before: Callable[[str, str], None] | None = None
+        self.before: Callable[[str, str], object] | None = None
         self.validates = True
         self.requests: list[Recorded] = []
         self.violations: list[str] = []
@@ -170,6 +170,14 @@ class FakeGitHub:
 
     def remove_repository(self, full_name: str) -> None:
         del self.world.repositories[full_name.lower()]
+
+    def rename(self, full_name: str, new_name: str) -> None:
+        """Give a repository another name, under the same owner; the old one leads there."""
+        with self._lock:
+            repository = self.world.repositories.pop(full_name.lower())
+            repository.name = new_name
+            self.world.repositories[repository.full_name.lower()] = repository
+            self.world.renamed[full_name.lower()] = repository
 
     def hooks(self, full_name: str) -> list[Hook]:
         """The hooks themselves, secrets and all; changing them changes GitHub."""
@@ -290,7 +298,7 @@ class FakeGitHub:
             answer = respond(self.world, asked, now, self._violate)
             self._call_hooks()
         if fault and not fault.of_connection:
-            answer = finished(self.world, asked, fault.answer(now), now)
+            answer = finished(self.world, asked, fault.answer(now, asked.base), now)
         elif fault and not fault.lets_it_be_done:
             answer = Answer(0)
         silent = fault is not None and fault.kind in SILENT

@@ -151,6 +151,7 @@ class World:
     """All of it, names found in any case.
 
     public_targets_only: whether hooks to this machine are refused, as the real one does.
+    renamed: old names of repositories, which lead to where they are now.
     owed: calls that hooks are to get as soon as the present request is answered.
     """
 
@@ -158,6 +159,7 @@ class World:
         self.tokens: dict[str, Token] = {}
         self.owners: dict[str, Owner] = {}
         self.repositories: dict[str, Repository] = {}
+        self.renamed: dict[str, Repository] = {}
         self.limit = Limit(now + WINDOW)
         self.public_targets_only = False
         self.owed: list[tuple[Hook, Attempt]] = []
