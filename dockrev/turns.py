@@ -1,8 +1,9 @@
-"""Who works and who only waits for a body.
+"""Who works and who only waits, for a body or for somebody else's server.
 
 A server's thread is taken for as long as a request's body takes to come, which is up to whoever
 sends it. So there are many threads, few of them may work at a time, and those that wait for a body
 leave their turn to others. What waits is counted: nobody gets all threads by sending nothing.
+A view that asks a server elsewhere leaves its turn in the same way, with `turns.aside()`.
 """
 
 from __future__ import annotations
@@ -15,10 +16,16 @@ from io import BytesIO
 from queue import SimpleQueue
 from typing import Any
 
+from django.utils.translation import gettext as _
+
+from dockrev.errors import RateLimited
+
 THREADS = 64
 WORKING = 4  # more only wait for each other, and for SQLite's one writer
 WAITING = 48  # the rest is for requests without a body
 WAITING_EACH = 16  # from one address
+ASIDE = 8  # requests that wait for somebody else's server
+ASIDE_SECONDS = 10  # about how long such a server is waited for
 FIRST = 64 * 1024  # bytes that are read before the turn: all of most bodies
 
 
@@ -31,30 +38,49 @@ class Turns:
             self._free.put(None)
         self._lock = threading.Lock()
         self._waiting: Counter[str] = Counter()  # by address
+        self._aside = threading.BoundedSemaphore(ASIDE)
+        self._thread = threading.local()  # has `turn` while it is this thread's
 
     @contextmanager
     def one(self) -> Iterator[None]:
         """Work inside, once it is this thread's turn."""
-        self._free.get()
+        self._take()
         try:
             yield
         finally:
-            self._free.put(None)
+            self._give()
 
     @contextmanager
     def aside(self) -> Iterator[None]:
-        """Inside a turn, wait for somebody else's server without keeping others from working."""
-        self._free.put(None)
+        """Wait inside for somebody else's server, without keeping others from working.
+
+        Never inside a transaction, which keeps others from writing. Raises RateLimited where too
+        many wait already. Outside a turn, as in a job or a command, it does nothing.
+        """
+        if not getattr(self._thread, "turn", False):
+            yield
+            return
+        if not self._aside.acquire(blocking=False):
+            raise RateLimited(
+                _("Too many requests wait for other servers; try again."),
+                headers={"Retry-After": str(ASIDE_SECONDS)},
+            )
+        self._give()
         try:
             yield
         finally:
-            self._free.get()
+            self._aside.release()
+            self._take()
 
     @contextmanager
     def left(self, address: str) -> Iterator[None]:
         """Inside a turn, wait for an address without keeping others from working."""
-        with self.aside(), self.waiting(address):
-            yield
+        self._give()
+        try:
+            with self.waiting(address):
+                yield
+        finally:
+            self._take()
 
     @contextmanager
     def waiting(self, address: str) -> Iterator[None]:
@@ -73,6 +99,14 @@ class Turns:
         """Whether so many bodies are waited for that one more from this address is too many."""
         with self._lock:
             return self._waiting[address] >= WAITING_EACH or sum(self._waiting.values()) >= WAITING
+
+    def _take(self) -> None:
+        self._free.get()
+        self._thread.turn = True
+
+    def _give(self) -> None:
+        self._thread.turn = False
+        self._free.put(None)
 
 
 class Body:

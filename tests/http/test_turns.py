@@ -1,12 +1,14 @@
-"""Bodies that are read in parts, in and outside a turn."""
+"""Who has a turn, and bodies that are read in parts, in and outside one."""
 
 from __future__ import annotations
 
+import threading
 from io import BytesIO
 
 import pytest
 
-from dockrev.turns import FIRST, Body, Turns
+from dockrev.errors import RateLimited
+from dockrev.turns import ASIDE, FIRST, WORKING, Body, Turns
 
 LINES = b"first\n" + b"a" * (FIRST + 5) + b"\nlast"
 
@@ -33,3 +35,53 @@ def test_it_reads_lines(length: int | None) -> None:
 def test_it_reads_a_short_body_before_its_turn() -> None:
     body = Body(BytesIO(b"short"), Turns(), "").begun(5)
     assert body.read() == b"short"
+
+
+def free(turns: Turns) -> int:
+    return turns._free.qsize()
+
+
+def test_it_lets_others_work_while_it_waits_for_another_server() -> None:
+    turns = Turns()
+    with turns.one():
+        assert free(turns) == WORKING - 1
+        with turns.aside():
+            assert free(turns) == WORKING
+            with turns.aside():
+                assert free(turns) == WORKING
+        assert free(turns) == WORKING - 1
+        with pytest.raises(ZeroDivisionError), turns.aside():
+            raise ZeroDivisionError
+        assert free(turns) == WORKING - 1
+    assert free(turns) == WORKING
+
+
+def test_it_has_no_turn_to_leave_in_a_job_or_a_command() -> None:
+    turns = Turns()
+    with turns.aside():
+        assert free(turns) == WORKING
+
+
+def test_it_refuses_to_wait_where_too_many_do() -> None:
+    turns = Turns()
+    waiting, done = threading.Barrier(ASIDE + 1), threading.Event()
+
+    def wait() -> None:
+        with turns.one(), turns.aside():
+            waiting.wait()
+            done.wait()
+
+    threads = [threading.Thread(target=wait, daemon=True) for _ in range(ASIDE)]
+    for thread in threads:
+        thread.start()
+    waiting.wait()
+    with turns.one():
+        with pytest.raises(RateLimited) as refused, turns.aside():
+            pass
+        assert free(turns) == WORKING - 1
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert refused.value.headers == {"Retry-After": "10"}
+    with turns.one(), turns.aside():
+        assert free(turns) == WORKING
