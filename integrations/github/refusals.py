@@ -106,7 +106,8 @@ def sso_url(headers: Mapping[str, str], host: str) -> str:
         port = parts.port
     except ValueError:
         return ""
-    ours = parts.hostname in {host, host.removeprefix("api.")} and not (parts.username or port)
+    known = {"github.com", host, host.removeprefix("api.")}
+    ours = parts.hostname in known and not (parts.username or port)
     return url if parts.scheme == "https" and ours and not set(url) & set(" \"'<>\\") else ""
 
 
