@@ -14,8 +14,8 @@ from dockrev import preferences, retention
 
 
 def maintain(run: Run) -> Outcome:
-    kept = timedelta(days=preferences.get("retention_days"))
-    deleted = retention.sweep(timezone.now() - kept)
+    keep = timedelta(days=preferences.get("retention_days"))
+    deleted = retention.sweep(timezone.now(), keep)
     for name, count in deleted.items():
         if count:
             run.log(f"{name}: {count}")

@@ -16,6 +16,7 @@ class Preferences:
 
     public_base_url: str = ""
     retention_days: int = 30
+    deliveries_most: int = 100_000
 
 
 NAMES = tuple(field.name for field in fields(Preferences))
@@ -33,7 +34,7 @@ def load() -> Preferences:
 @overload
 def get(key: Literal["public_base_url"]) -> str: ...
 @overload
-def get(key: Literal["retention_days"]) -> int: ...
+def get(key: Literal["retention_days", "deliveries_most"]) -> int: ...
 def get(key: str) -> Any:
     return getattr(load(), key)
 

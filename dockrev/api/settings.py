@@ -23,6 +23,7 @@ from dockrev.models import Schedule
 from dockrev.permissions import Role
 
 MAX_RETENTION_DAYS = 3650
+MAX_DELIVERIES = 10_000_000
 MAX_JITTER = 24 * 3600
 
 
@@ -54,6 +55,7 @@ class ScheduleFacts(serializers.Serializer[Schedule]):
 class SettingsFacts(serializers.Serializer[Any]):
     publicBaseUrl = Text(required=False, allow_null=True, allow_blank=True, max_length=500)
     retentionDays = Whole(required=False, min_value=1, max_value=MAX_RETENTION_DAYS)
+    deliveriesMost = Whole(required=False, min_value=1, max_value=MAX_DELIVERIES)
     timeZone = serializers.CharField(read_only=True)
     schedules = serializers.ListField(child=ScheduleFacts(), required=False, max_length=50)
 
@@ -81,6 +83,8 @@ class Settings(APIView):
                 preferences.set("public_base_url", given["publicBaseUrl"])
             if "retentionDays" in given:
                 preferences.set("retention_days", given["retentionDays"])
+            if "deliveriesMost" in given:
+                preferences.set("deliveries_most", given["deliveriesMost"])
             for schedule in given.get("schedules", []):
                 _reschedule(**schedule)
         return Response(_facts())
@@ -107,6 +111,7 @@ def _facts() -> dict[str, Any]:
             {
                 "publicBaseUrl": known.public_base_url or None,
                 "retentionDays": known.retention_days,
+                "deliveriesMost": known.deliveries_most,
                 "timeZone": settings.TIME_ZONE,
                 "schedules": Schedule.objects.all(),
             }

@@ -71,11 +71,12 @@ def test_it_changes_what_is_given_and_keeps_the_rest(admin: Program) -> None:
     shown = admin.get("/api/settings").json()
     assert shown == response.json()
     assert shown["publicBaseUrl"] == "https://dockrev.example/base"
-    assert shown["retentionDays"] == 30
+    assert (shown["retentionDays"], shown["deliveriesMost"]) == (30, 100_000)
     discovery = next(row for row in shown["schedules"] if row["name"] == "discovery")
     assert (discovery["cron"], discovery["jitterSeconds"]) == ("*/5 * * * *", 3)
     assert discovery["nextRunAt"] is None  # the tick works it out
     assert admin.put("/api/settings", {"publicBaseUrl": ""}).json()["publicBaseUrl"] is None
+    assert admin.put("/api/settings", {"deliveriesMost": 7}).json()["deliveriesMost"] == 7
 
 
 @pytest.mark.parametrize(
@@ -91,6 +92,9 @@ def test_it_changes_what_is_given_and_keeps_the_rest(admin: Program) -> None:
         ({"retentionDays": 10**30}, "retentionDays"),
         ({"retentionDays": "30"}, "retentionDays"),
         ({"retentionDays": True}, "retentionDays"),
+        ({"deliveriesMost": 0}, "deliveriesMost"),
+        ({"deliveriesMost": 10**9}, "deliveriesMost"),
+        ({"deliveriesMost": "100"}, "deliveriesMost"),
         ({"schedules": [{"name": "discovery", "cron": "every day"}]}, "schedules.0.cron"),
         ({"schedules": [{"name": "nothing"}]}, "schedules.0.name"),
         ({"schedules": [{"name": "discovery", "enabled": "yes"}]}, "schedules.0.enabled"),

@@ -11,7 +11,9 @@ pytestmark = pytest.mark.django_db
 
 def test_it_answers_with_defaults_where_nobody_chose(settings: Settings) -> None:
     settings.PUBLIC_URL = "https://updates.example.org"
-    assert preferences.load() == preferences.Preferences("https://updates.example.org", 30)
+    assert preferences.load() == preferences.Preferences(
+        "https://updates.example.org", retention_days=30, deliveries_most=100_000
+    )
 
 
 def test_it_keeps_an_answer_and_forgets_it_again(settings: Settings) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import time_machine
+from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
@@ -89,4 +91,46 @@ def test_it_deletes_many_rows_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -
         )
         for number in range(5)
     )  # fmt: skip
-    assert retention.sweep(timezone.now())["jobs"] == 6
+    assert retention.sweep(timezone.now(), timedelta())["jobs"] == 6
+
+
+class TestMost:
+    KEEP = timedelta(days=9)
+
+    @pytest.fixture(autouse=True)
+    def ten(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Ten jobs of which three may stay; of the oldest two one runs."""
+        monkeypatch.setattr(retention, "KEPT_FOR_A_WHILE", {})
+        monkeypatch.setattr(retention, "BATCH", 2)
+        retention.register(
+            "jobs", lambda before: Job.objects.filter(finished_at__lt=before), most=lambda: 3
+        )
+        Job.objects.all().delete()
+        now = timezone.now()
+        Job.objects.bulk_create(
+            Job(
+                id=f"job_{number}", kind="discovery", reason="ui", dedupe_key=str(number),
+                status="running" if number == 1 else "success", created_at=now,
+                finished_at=None if number == 1 else now - timedelta(hours=1),
+            )
+            for number in range(10)
+        )  # fmt: skip
+
+    def test_it_keeps_the_newest_and_what_has_not_ended(self) -> None:
+        assert retention.sweep(timezone.now(), self.KEEP) == {"jobs": 6}
+        left = sorted(Job.objects.values_list("pk", flat=True))
+        assert left == ["job_1", "job_7", "job_8", "job_9"]
+        assert retention.sweep(timezone.now(), self.KEEP) == {"jobs": 0}
+
+    def test_it_does_not_delete_what_changed_meanwhile(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        atomic = transaction.atomic
+
+        def somebody_was_first(**given: Any) -> Any:
+            Job.objects.filter(pk="job_2").update(finished_at=None, status="running")
+            return atomic(**given)
+
+        monkeypatch.setattr("dockrev.retention.transaction.atomic", somebody_was_first)
+        assert retention.sweep(timezone.now(), self.KEEP) == {"jobs": 5}
+        assert Job.objects.filter(pk="job_2").exists()
