@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import time_machine
-from django.db import connections
+from django.db import IntegrityError, connection, connections
 from django.test import Client
 from django.utils import timezone
 from django_q.models import OrmQ
@@ -222,6 +223,8 @@ class TestHowFarBack:
     ) -> None:
         monkeypatch.setattr(module, "MAX_TAKEN", 7)
         sent = [miss(github, tag=str(number)) for number in range(10)]
+        for hours, attempt in enumerate(reversed(sent), start=1):
+            attempt.delivered_at -= timedelta(hours=hours)
         job = reconcile()
         assert job is not None
         assert (job.summary["taken"], job.summary["left"]) == (7, 3)
@@ -366,8 +369,26 @@ class TestTrouble:
         assert guids() == [missed.guid]
         assert not Delivery.objects.get().reconciled
 
+    def test_it_bears_that_the_database_saw_it_first(
+        self, github: FakeGitHub, reconcile: Reconcile
+    ) -> None:
+        miss(github)
+        with connection.execute_wrapper(_taken_already):
+            assert reconcile() is None
+
 
 class TestWhenItRuns:
+    def test_it_runs_when_a_worker_starts_and_every_quarter_of_an_hour(self, hook: Hook) -> None:
+        start = timezone.now().replace(minute=1)
+        for now in (start, start + timedelta(minutes=1)):
+            schedules.begin(now)
+            schedules.fire_due(now)
+            Job.objects.get(kind=KIND).delete()
+        schedules.fire_due(start + timedelta(minutes=13))
+        assert not Job.objects.filter(kind=KIND).exists()
+        schedules.fire_due(start + timedelta(minutes=14))
+        assert Job.objects.get(kind=KIND).reason == "schedule"
+
     @pytest.mark.parametrize(
         "change",
         [
@@ -395,3 +416,10 @@ class TestWhenItRuns:
         run_job(Job.objects.get().pk)
         assert not Job.objects.exists()
         assert asked(github) == []
+
+
+def _taken_already(execute: Any, sql: str, *given: Any) -> Any:
+    """What a database with several writers says of the second of two."""
+    if sql.startswith('INSERT INTO "integrations_delivery"'):
+        raise IntegrityError("one_delivery_per_sender_and_id")
+    return execute(sql, *given)
