@@ -33,7 +33,15 @@ def main() -> None:
     if sys.argv[1:2] == ["check"]:
         check(sys.argv)
     else:
-        manage()
+        manage(_named_as_files(sys.argv))
+
+
+def _named_as_files(argv: list[str]) -> list[str]:
+    """Commands are typed with hyphens; those of Django are files, which have underscores."""
+    name = argv[1:2]
+    if name and not name[0].startswith("-"):
+        name = [name[0].replace("-", "_")]
+    return [*argv[:1], *name, *argv[2:]]
 
 
 def check(argv: list[str]) -> None:

@@ -34,7 +34,8 @@ def audit(run: Run) -> Outcome:
     rows = proven(account).filter(selected=True, removed=False).order_by("name_key")
     targets = [row for row in rows if row.full_name not in book.said]
     work = partial(_compare, provider, aim_of(account, provider).sought)
-    outcome = keep_book(run, book, go_round(run, provider, targets, work, before=len(book.said)))
+    results = go_round(run, provider, targets, work, before=len(book.said))
+    outcome = keep_book(run, account, book, results)
     rotation.complete(account, timezone.now())
     return replace(outcome, write=partial(_announce, book.results))
 

@@ -12,10 +12,11 @@ from checks.kinds import Outcome
 from checks.models import JobLog
 from checks.run import Run
 from checks.tasks import JobFailed
+from integrations.hooks import credentials
 from integrations.hooks.errors import CredentialInvalid, RateLimited
 from integrations.hooks.provider import Hook
 from integrations.hooks.round import Done, resting
-from integrations.models import HookTarget
+from integrations.models import HookAccount, HookTarget
 
 BATCH = 50  # rows of which nothing but the time changed, written at once
 SHOWN_AT_ONCE = 1000  # results that may be written again with each that comes
@@ -90,7 +91,7 @@ class Book:
         self._unchanged = []
 
 
-def keep_book(run: Run, book: Book, results: Iterable[Done]) -> Outcome:
+def keep_book(run: Run, account: HookAccount, book: Book, results: Iterable[Done]) -> Outcome:
     """Enter what comes of a round, also where it ends before its end."""
     try:
         for done in results:
@@ -100,6 +101,7 @@ def keep_book(run: Run, book: Book, results: Iterable[Done]) -> Outcome:
         run.log(resting(error.until))
         return Outcome(book.summary(), again_at=error.until)
     except CredentialInvalid as error:
+        credentials.note_refused(account, error)
         raise JobFailed(str(error)) from None
     finally:
         book.close()

@@ -53,8 +53,8 @@ def store(account: HookAccount, report: Report) -> None:
 
 def report_of(account: HookAccount) -> Report | None:
     """What was last said of the present credential; None if it was never tried."""
-    kept = account.credential_report
-    if not account.credential or not isinstance(kept, dict) or kept.get("state") not in STATES:
+    kept = _kept(account)
+    if not account.credential or kept.get("state") not in STATES:
         return None
     return Report(
         state=kept["state"],
@@ -70,7 +70,7 @@ def report_of(account: HookAccount) -> Report | None:
 
 def checked_at(account: HookAccount) -> datetime | None:
     """When that was."""
-    return _moment(account.credential_report.get("checkedAt"))
+    return _moment(_kept(account).get("checkedAt"))
 
 
 def require(account: HookAccount) -> None:
@@ -103,9 +103,14 @@ def require_given(account: HookAccount) -> None:
 def refuse(account: HookAccount, error: ProviderError) -> NoReturn:
     """Raise what a provider's error is called towards people, and keep that a token is refused."""
     if isinstance(error, CredentialInvalid):
-        known = report_of(account) or Report(INVALID)
-        store(account, replace(known, state=INVALID, text=str(error)))
+        note_refused(account, error)
     raise api_error(error) from error
+
+
+def note_refused(account: HookAccount, error: CredentialInvalid) -> None:
+    """Keep that the provider does not know the credential, or not any more."""
+    known = report_of(account) or Report(INVALID)
+    store(account, replace(known, state=INVALID, text=str(error)))
 
 
 def api_error(error: ProviderError) -> ApiError:
@@ -133,6 +138,11 @@ def _details(error: Refused) -> dict[str, Any]:
     if error.sso_url:
         details["ssoUrl"] = error.sso_url
     return details
+
+
+def _kept(account: HookAccount) -> dict[str, Any]:
+    kept: Any = account.credential_report
+    return kept if isinstance(kept, dict) else {}
 
 
 def _as_json(report: Report) -> dict[str, Any]:

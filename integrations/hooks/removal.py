@@ -25,7 +25,8 @@ def remove(run: Run) -> Outcome:
     for row in targets:
         row.selected = False  # here, for the plan; it is not saved
     work = partial(bring_in_line, provider, aim_of(account, provider))
-    outcome = keep_book(run, book, go_round(run, provider, targets, work, before=len(book.said)))
+    results = go_round(run, provider, targets, work, before=len(book.said))
+    outcome = keep_book(run, account, book, results)
     HookTarget.objects.filter(account=account, removed=True, hook_id="").delete()
     return outcome
 

@@ -39,7 +39,8 @@ def sync(run: Run) -> Outcome:
         choices=choices_of(params.get("resolve", ())),
         dry_run=book.dry_run,
     )
-    outcome = keep_book(run, book, go_round(run, provider, targets, work, before=len(book.said)))
+    results = go_round(run, provider, targets, work, before=len(book.said))
+    outcome = keep_book(run, account, book, results)
     if not book.dry_run:
         _tidy(account)
     return outcome

@@ -1,25 +1,17 @@
-"""An account whose repositories are at a GitHub of our own, and its jobs, done as a worker does."""
+"""An account whose repositories are at a GitHub of our own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from checks import queue
 from checks.models import Job
-from checks.tasks import run_job
 from integrations.hooks import asking
 from integrations.models import HookAccount, HookTarget
 from tests import rows
 from tests.fake_github.server import FakeGitHub
-from tests.github import SECRET
-
-TOKEN = "ghp_0123456789abcdefghijklmnopqrstuvwxyz"
-CALLBACK = "https://dockrev.example.com/api/webhooks/github-packages"
-EVENTS = ["package", "registry_package"]
-Sync = Callable[..., Job]
+from tests.hooks.doing import CALLBACK, TOKEN, Sync, Track, done
 
 
 @pytest.fixture
@@ -36,14 +28,13 @@ def account(db: None, github: FakeGitHub) -> HookAccount:
     account, _ = HookAccount.objects.get_or_create(
         provider="github", receiver=receiver, defaults={"name": "GitHub"}
     )
-    account.api_url, account.callback_url = github.url, CALLBACK
-    account.credential = TOKEN
-    account.save(update_fields=["api_url", "callback_url", "credential"])
+    account.callback_url, account.credential = CALLBACK, TOKEN
+    account.save(update_fields=["callback_url", "credential"])
     return account
 
 
 @pytest.fixture
-def track(account: HookAccount, github: FakeGitHub) -> Callable[..., HookTarget]:
+def track(account: HookAccount, github: FakeGitHub) -> Track:
     """Add a repository, here and there."""
 
     def add(name: str = "acme/api", *, selected: bool = True, **there: Any) -> HookTarget:
@@ -55,28 +46,10 @@ def track(account: HookAccount, github: FakeGitHub) -> Callable[..., HookTarget]
 
 @pytest.fixture
 def sync(account: HookAccount) -> Sync:
-    """Ask for a sync and do it. What is asked of GitHub before, to try the token, is forgotten."""
+    """Ask for a sync and do it."""
 
-    def run(**asked: Any) -> Job:
-        account.refresh_from_db()
-        queued = asking.sync(account, username="ada", reason="ui", **asked)
-        return done(queued)
+    def run(**given: Any) -> Job:
+        now = HookAccount.objects.select_related("receiver").get(pk=account.pk)
+        return done(asking.sync(now, username="ada", reason="ui", **given))
 
     return run
-
-
-def done(queued: queue.Queued) -> Job:
-    run_job(queued.job_id)
-    return Job.objects.get(pk=queued.job_id)
-
-
-def said(job: Job, word: str = "action") -> dict[str, str]:
-    """What a job says of each repository, in a word."""
-    return {result["repo"]: result[word] for result in job.summary["results"]}
-
-
-def hook_requests(github: FakeGitHub) -> list[tuple[str, str]]:
-    return [(each.method, each.path) for each in github.requests if "/hooks" in each.path]
-
-
-__all__ = ["CALLBACK", "EVENTS", "SECRET", "TOKEN", "Sync", "done", "hook_requests", "said"]
