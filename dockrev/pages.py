@@ -41,7 +41,7 @@ NAVIGATION = (
     Entry("overview", _("Overview"), frozenset({"overview", "service"})),
     Entry("queue", _("Queue"), frozenset({"queue", "job"})),
     Entry("deliveries", _("Deliveries"), frozenset({"deliveries", "delivery"})),
-    Entry("settings", _("Settings"), frozenset({"settings", "password"})),
+    Entry("settings", _("Settings"), frozenset({"settings", "password", "github_packages"})),
 )
 
 

@@ -4,10 +4,24 @@ from __future__ import annotations
 
 from django.urls import path
 
-from integrations import pages
+from integrations import github_pages, pages
+
+_github = "settings/github-packages"
 
 urlpatterns = [
     path("deliveries", pages.show_deliveries, name="deliveries"),
     path("deliveries/<id:delivery_id>", pages.show_delivery, name="delivery"),
     path("deliveries/<id:delivery_id>/replay", pages.replay_delivery, name="replay_delivery"),
+    path(_github, github_pages.show, name="github_packages"),
+    path(f"{_github}/work", github_pages.show_work, name="github_work"),
+    path(f"{_github}/add", github_pages.add, name="github_add"),
+    path(f"{_github}/forget-owner", github_pages.forget_owner, name="github_forget_owner"),
+    path(f"{_github}/select", github_pages.select, name="github_select"),
+    path(f"{_github}/remove", github_pages.remove, name="github_remove"),
+    path(f"{_github}/ping", github_pages.ping, name="github_ping"),
+    path(f"{_github}/keep", github_pages.keep, name="github_keep"),
+    path(f"{_github}/sync", github_pages.sync, name="github_sync"),
+    path(f"{_github}/audit", github_pages.audit, name="github_audit"),
+    path(f"{_github}/repair", github_pages.repair, name="github_repair"),
+    path(f"{_github}/remove-hooks", github_pages.remove_hooks, name="github_remove_hooks"),
 ]

@@ -17,7 +17,10 @@ from dockrev.permissions import Role, requires
 from dockrev.sections import Section
 from integrations import history, ingest
 from integrations.api.shapes import base_url, url_of
-from integrations.models import Delivery, HookTarget, Receiver
+from integrations.github import callback, packages
+from integrations.github.health import health_of
+from integrations.hooks import credentials
+from integrations.models import Delivery
 from integrations.payloads import readable
 from integrations.receivers.github import GitHubPackages
 
@@ -62,22 +65,21 @@ def replay_delivery(request: PageRequest, delivery_id: str) -> HttpResponse:
 
 
 def github_state(request: HttpRequest) -> dict[str, Any]:
-    """How the first GitHub Packages receiver is, without its secrets."""
-    receiver = (
-        Receiver.objects.filter(kind=GitHubPackages.kind).defer("secret", "previous_secret").first()
-    )
-    repositories = HookTarget.objects.filter(account__receiver=receiver, selected=True).count()
+    """How GitHub Packages is, and where GitHub is to call."""
+    feature = packages.load()
+    health = health_of(feature, credentials.report_of(feature.account))
+    url = callback.url_of(feature.account) or url_of(GitHubPackages.kind, base_url(request))
     return {
-        "receiver": receiver,
-        "connected": bool(receiver and receiver.enabled and receiver.secret_created_at),
-        "repositories": repositories,
-        "receiver_url": url_of(GitHubPackages.kind, base_url(request)),
+        "feature": feature,
+        "health": health,
+        "connected": health.is_set_up,
+        "receiver_url": url,
     }
 
 
 SECTION = Section(
     slug="github-packages",
-    title=gettext_lazy("GitHub Packages"),
+    title=gettext_lazy("GitHub Packages (GHCR) webhook"),
     template="integrations/settings_github.html",
     load=github_state,
     place=10,

@@ -39,6 +39,16 @@ MARKS = {
     # a connection
     "on": Mark("disc", "ok"),
     "off": Mark("ring", "muted"),
+    "waiting": Mark("ring", "accent"),
+    "attention": Mark("square", "warn"),
+    # a hook, and what a sync did to it
+    "ok": Mark("disc", "ok"),
+    "conflict": Mark("square", "warn"),
+    "drift": Mark("square", "warn"),
+    "created": Mark("disc", "ok"),
+    "updated": Mark("disc", "ok"),
+    "deleted": Mark("dashed", "muted"),
+    "noop": Mark("ring", "muted"),
 }
 UNKNOWN = MARKS["unknown"]
 

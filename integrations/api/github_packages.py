@@ -1,27 +1,31 @@
-"""GitHub Packages: its settings, what people typed, and the repositories that came of it."""
+"""GitHub Packages: settings, what people typed, the repositories that came of it, their hooks."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from django.utils.translation import gettext as _
-from drf_spectacular.utils import extend_schema
+from django.utils.translation import gettext_lazy
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from checks.api.shapes import QueuedJob
+from checks.models import Job
+from checks.queue import Queued
 from dockrev.api.answers import PageQuery, body, page_of, query
-from dockrev.api.fields import Flag, Moment, Text
-from dockrev.errors import NotFound
+from dockrev.api.fields import Flag, Moment, NoneIfEmpty, Text
 from dockrev.fields import MASK
 from dockrev.permissions import Role
-from integrations import tracking
+from integrations import pinging, tracked, tracking
 from integrations.api.receivers import new_secret
 from integrations.api.shapes import NewSecret, RepositoryFacts, RepositoryList
 from integrations.endpoints import MAX_URL
-from integrations.github import packages
+from integrations.github import callback, client, packages
 from integrations.github.inputs import MAX_INPUT
+from integrations.hooks import asking
 from integrations.models import HookTarget
 
 MAX_NAME = 300
@@ -80,9 +84,26 @@ class TargetRemoved(serializers.Serializer[Any]):
     reposTotal = serializers.IntegerField()
 
 
+class ResolvedRepository(serializers.Serializer[Any]):
+    fullName = serializers.CharField(source="full_name")
+    visibility = NoneIfEmpty()
+    archived = serializers.BooleanField()
+    disabled = serializers.BooleanField()
+    selected = serializers.BooleanField()
+    tracked = serializers.BooleanField()
+    deployed = serializers.BooleanField()
+
+
+class ResolvedFacts(serializers.Serializer[Any]):
+    kind = serializers.ChoiceField(["repo", "owner"])
+    owner = serializers.CharField()
+    repos = ResolvedRepository(many=True)
+    warnings = serializers.ListField(child=serializers.CharField())
+
+
 class RepositoryQuery(PageQuery):
     q = serializers.CharField(required=False, max_length=200)
-    selected = serializers.ChoiceField(["all", "selected", "unselected"], default="all")
+    selected = serializers.ChoiceField(list(tracked.SELECTIONS), default="all")
     state = serializers.ChoiceField(HookTarget.HookState.choices, required=False)
 
 
@@ -101,8 +122,51 @@ class BulkSelected(serializers.Serializer[Any]):
     selectedTotal = serializers.IntegerField()
 
 
-class Deletion(serializers.Serializer[Any]):
+class Named(serializers.Serializer[Any]):
     fullName = Text(max_length=MAX_NAME)
+
+
+@extend_schema_field({"oneOf": [{"type": "integer"}, {"type": "string"}]})
+class HookReference(serializers.Field[str, Any, str, Any]):
+    """A hook's id, as a number or as text; to every provider it is text."""
+
+    default_error_messages = {"invalid": gettext_lazy("This is not the id of a hook.")}
+
+    def to_internal_value(self, data: Any) -> str:
+        text = str(data) if isinstance(data, int) and not isinstance(data, bool) else data
+        if not isinstance(text, str) or not re.fullmatch("[0-9]{1,20}", text):
+            self.fail("invalid")
+        return text
+
+
+class Resolution(serializers.Serializer[Any]):
+    repo = Text(max_length=MAX_NAME)
+    keepHookId = HookReference()
+    deleteHookIds = serializers.ListField(
+        child=HookReference(), allow_empty=False, max_length=asking.MAX_DELETED
+    )
+
+
+class SyncWish(serializers.Serializer[Any]):
+    repos = serializers.ListField(
+        child=Text(max_length=MAX_NAME),
+        required=False,
+        allow_empty=False,
+        max_length=asking.MAX_REPOS,
+    )
+    dryRun = Flag(default=False)
+    resolveConflicts = serializers.ListField(
+        child=Resolution(), required=False, max_length=asking.MAX_RESOLVED
+    )
+
+
+class CallbackTried(serializers.Serializer[Any]):
+    """What came of the call: a word for programs, and what to say to people."""
+
+    ok = serializers.BooleanField(source="works")
+    outcome = serializers.CharField()
+    message = serializers.CharField(source="words")
+    hints = serializers.ListField(child=serializers.CharField())
 
 
 class PackagesSettings(APIView):
@@ -123,8 +187,36 @@ class PackagesRotation(APIView):
 
     @extend_schema(request=None, responses=NewSecret)
     def post(self, request: Request) -> Response:
+        """The old secret counts until every selected hook has the new one."""
         receiver, _secret = packages.rotate_secret()
         return Response(new_secret(receiver, request))
+
+
+class CallbackTest(APIView):
+    writes = Role.ADMIN
+
+    @extend_schema(request=None, responses=CallbackTried)
+    def post(self, request: Request) -> Response:
+        """Call the callback URL as GitHub would, and see whether it came in here."""
+        receiver, account = packages.load()
+        return Response(CallbackTried(callback.try_callback(account, receiver)).data)
+
+
+class Resolve(APIView):
+    writes = Role.ADMIN
+
+    @extend_schema(request=TargetRemoval, responses=ResolvedFacts)
+    def post(self, request: Request) -> Response:
+        """Say what a text stands for, and change nothing."""
+        given = body(TargetRemoval, request)["input"]
+        resolved = tracking.resolve(packages.load().account, given, lambda done, total: None)
+        shown = {
+            "kind": resolved.named.kind,
+            "owner": resolved.named.owner,
+            "repos": resolved.repositories,
+            "warnings": resolved.warnings,
+        }
+        return Response(ResolvedFacts(shown).data)
 
 
 class TargetsAdd(APIView):
@@ -163,16 +255,15 @@ class Repositories(APIView):
     @extend_schema(parameters=[RepositoryQuery], responses=RepositoryList)
     def get(self, request: Request) -> Response:
         wanted = query(RepositoryQuery, request)
-        every = packages.load().account.targets
-        rows = every.filter(name_key__contains=wanted.get("q", "").strip().lower())
-        if wanted["selected"] != "all":
-            rows = rows.filter(selected=wanted["selected"] == "selected")
+        account = packages.load().account
+        rows = tracked.matching(tracking.present(account), wanted.get("q", ""))
+        rows = rows.filter(tracked.SELECTIONS[wanted["selected"]])
         if state := wanted.get("state"):
             rows = rows.filter(hook_state=state)
-        page = page_of("repos", rows, wanted)
+        page = page_of("repos", tracked.shown(rows), wanted)
+        counts = tracked.count(account)
         page["filteredTotal"] = page["total"]
-        page["total"] = every.count()
-        page["selectedTotal"] = every.filter(selected=True).count()
+        page["total"], page["selectedTotal"] = counts.total, counts.selected
         return Response(RepositoryList(page).data)
 
 
@@ -181,8 +272,9 @@ class RepositorySelected(APIView):
 
     @extend_schema(request=Selection, responses=RepositoryFacts)
     def post(self, request: Request) -> Response:
+        """A hook that is not wanted any more is deleted by the next sync."""
         given = body(Selection, request)
-        row = _repository(given["fullName"])
+        row = tracked.find(packages.load().account, given["fullName"], field="fullName")
         row.selected = given["selected"]
         row.save(update_fields=["selected"])
         return Response(RepositoryFacts(row).data)
@@ -193,42 +285,116 @@ class RepositoriesSelected(APIView):
 
     @extend_schema(request=BulkSelection, responses=BulkSelected)
     def post(self, request: Request) -> Response:
-        """Select, or deselect, every repository that `q` is part of the name of."""
+        """Select, or deselect, every repository that has the words of `q` in its name."""
         given = body(BulkSelection, request)
-        every = packages.load().account.targets
-        rows = every.filter(name_key__contains=given.get("q", "").strip().lower())
-        changed = rows.exclude(selected=given["selected"]).update(selected=given["selected"])
-        total = every.filter(selected=True).count()
+        account = packages.load().account
+        rows = tracked.matching(tracking.present(account), given.get("q", ""))
+        changed = tracked.select(rows, selected=given["selected"])
+        total = tracked.count(account).selected
         return Response(BulkSelected({"changed": changed, "selectedTotal": total}).data)
 
 
 class RepositoryDelete(APIView):
     writes = Role.ADMIN
 
-    @extend_schema(request=Deletion, responses={204: None})
+    @extend_schema(request=Named, responses={204: None})
     def post(self, request: Request) -> Response:
-        _repository(body(Deletion, request)["fullName"]).delete()
+        """Its hook, if it has one, is deleted by the next sync."""
+        tracked.remove(packages.load().account, _named(request), field="fullName")
         return Response(status=204)
 
 
-def _repository(full_name: str) -> HookTarget:
-    row = packages.load().account.targets.filter(name_key=full_name.lower()).first()
-    if row is None:
-        raise NotFound(_("This repository is not tracked."), field="fullName")
-    return row
+class RepositoryPing(APIView):
+    writes = Role.ADMIN
+
+    @extend_schema(request=Named, responses={202: RepositoryFacts})
+    def post(self, request: Request) -> Response:
+        """Have GitHub call the hook. `verifiedAt` says when such a call came."""
+        account = packages.load().account
+        row = tracked.find(account, _named(request), field="fullName")
+        pinging.ping(account, row)
+        return Response(RepositoryFacts(row).data, status=202)
+
+
+class Sync(APIView):
+    writes = Role.ADMIN
+
+    @extend_schema(request=SyncWish, responses={202: QueuedJob})
+    def post(self, request: Request) -> Response:
+        """Bring hooks in line with what is selected; the job says what became of each."""
+        given = body(SyncWish, request)
+        queued = asking.sync(
+            packages.load().account,
+            username=_who(request),
+            reason=Job.Reason.API,
+            repos=given.get("repos"),
+            dry_run=given["dryRun"],
+            resolve=given.get("resolveConflicts", ()),
+        )
+        return _queued(queued)
+
+
+class Audit(APIView):
+    writes = Role.ADMIN
+
+    @extend_schema(request=None, responses={202: QueuedJob})
+    def post(self, request: Request) -> Response:
+        """Compare every selected hook with how it should be, and repair nothing."""
+        return _queued(
+            asking.audit(packages.load().account, username=_who(request), reason=Job.Reason.API)
+        )
+
+
+class Repair(APIView):
+    writes = Role.ADMIN
+
+    @extend_schema(request=None, responses={202: QueuedJob})
+    def post(self, request: Request) -> Response:
+        """Sync the repositories whose hooks were last seen missing, drifted or failing."""
+        return _queued(
+            asking.repair(packages.load().account, username=_who(request), reason=Job.Reason.API)
+        )
+
+
+class RemoveHooks(APIView):
+    writes = Role.ADMIN
+
+    @extend_schema(request=None, responses={202: QueuedJob})
+    def post(self, request: Request) -> Response:
+        """Delete every hook of ours at GitHub. Only while the feature is off."""
+        return _queued(
+            asking.remove_all(
+                packages.load().account, username=_who(request), reason=Job.Reason.API
+            )
+        )
+
+
+def _named(request: Request) -> str:
+    name: str = body(Named, request)["fullName"]
+    return name
+
+
+def _who(request: Request) -> str:
+    return request.user.get_username()
+
+
+def _queued(queued: Queued) -> Response:
+    answer = {"jobId": queued.job_id, **({"reused": True} if queued.reused else {})}
+    return Response(QueuedJob(answer).data, status=202)
 
 
 def _facts(feature: packages.Packages) -> dict[str, Any]:
     receiver, account = feature
+    counts = tracked.count(account)
     shown = {
         "enabled": receiver.enabled,
-        "callbackUrl": account.callback_url or None,
-        "apiUrl": account.api_url or packages.API_URL,
+        "callbackUrl": callback.url_of(account) or None,
+        "apiUrl": account.api_url or client.API_URL,
         "patMasked": packages.pat_masked(account.credential),
         "secretMasked": MASK if receiver.secret else None,
         "secretCreatedAt": receiver.secret_created_at,
-        "reposTotal": account.targets.count(),
-        "reposSelectedTotal": account.targets.filter(selected=True).count(),
+        "reposTotal": counts.total,
+        "reposSelectedTotal": counts.selected,
         "targets": account.inputs,
     }
     return dict(PackagesFacts(shown).data)

@@ -6,7 +6,6 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 
@@ -17,6 +16,16 @@ from dockrev.fields import MASK
 from integrations.models import Delivery, HookTarget, Receiver
 from integrations.payloads import readable
 from integrations.receivers import RECEIVERS
+
+
+class HookId(serializers.IntegerField):
+    """GitHub's are numbers; whatever is none is null."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"read_only": True, "allow_null": True, **kwargs})
+
+    def to_representation(self, value: Any) -> Any:
+        return int(value) if str(value).isdecimal() else None
 
 
 class ReceiverFacts(serializers.Serializer[Receiver]):
@@ -78,6 +87,7 @@ class DeliveryFacts(serializers.Serializer[Delivery]):
     decision = serializers.ChoiceField(Delivery.Decision.choices)
     reason = NoneIfEmpty()
     attempts = serializers.IntegerField()
+    reconciled = serializers.BooleanField(help_text=_("Read from its sender's list, later."))
     images = serializers.ListField(child=serializers.CharField())
     matchedServiceIds = serializers.ListField(
         child=serializers.CharField(), source="matched_service_ids"
@@ -127,31 +137,33 @@ class DeliveryAnswer(serializers.Serializer[Any]):
     fallbackReason = serializers.CharField(allow_null=True)
 
 
+class ConflictHook(serializers.Serializer[Any]):
+    """One of several hooks of a repository that call the same address."""
+
+    id = HookId()
+    url = serializers.CharField()
+    events = serializers.ListField(child=serializers.CharField())
+    active = serializers.BooleanField()
+    lastFailure = NoneIfEmpty()
+
+
 class RepositoryFacts(serializers.Serializer[HookTarget]):
     fullName = serializers.CharField(source="full_name")
+    visibility = NoneIfEmpty()
+    archived = serializers.BooleanField()
+    disabled = serializers.BooleanField()
     selected = serializers.BooleanField()
-    hookId = serializers.SerializerMethodField()
+    hookId = HookId(source="hook_id")
     hookState = serializers.ChoiceField(HookTarget.HookState.choices, source="hook_state")
-    lastOp = serializers.SerializerMethodField()
-    lastSyncAt = serializers.SerializerMethodField()
-    lastAuditAt = serializers.SerializerMethodField()
+    conflictHooks = ConflictHook(many=True, source="conflict_hooks")
+    lastOp = NoneIfEmpty(source="last_op")
+    lastSyncAt = Moment(source="last_sync_at", allow_null=True)
+    lastAuditAt = Moment(source="last_audit_at", allow_null=True)
     verifiedAt = Moment(source="verified_at", allow_null=True)
     lastError = NoneIfEmpty(source="last_error")
-
-    def get_hookId(self, target: HookTarget) -> int | None:
-        return int(target.hook_id) if target.hook_id.isdecimal() else None
-
-    @extend_schema_field(serializers.CharField(allow_null=True))
-    def get_lastOp(self, target: HookTarget) -> None:
-        """What the last sync did to its hook; null before the first."""
-
-    @extend_schema_field(serializers.DateTimeField(allow_null=True))
-    def get_lastSyncAt(self, target: HookTarget) -> None:
-        """When its hook was last synced; null before that."""
-
-    @extend_schema_field(serializers.DateTimeField(allow_null=True))
-    def get_lastAuditAt(self, target: HookTarget) -> None:
-        """When its hook was last audited; null before that."""
+    lastDeliveryAt = Moment(source="last_delivery_at", allow_null=True)
+    lastFailureAt = Moment(source="last_failure_at", allow_null=True)
+    lastFailure = NoneIfEmpty(source="last_failure")
 
 
 class RepositoryList(Page):

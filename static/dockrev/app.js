@@ -91,3 +91,30 @@ document.addEventListener("htmx:afterRequest", (event) => {
 document.addEventListener("htmx:responseError", ({ detail }) => {
   if (detail.xhr.status < 500 && detail.elt.matches("form")) detail.elt.submit();
 });
+
+// A form of settings can be saved once something in it changed; leaving with changes asks.
+const changed = new Set();
+for (const form of document.querySelectorAll("form[data-keeps]")) {
+  const save = form.querySelector(".button-main");
+  const failed = form.querySelector("[aria-invalid]");
+  save.disabled = !failed;
+  form.addEventListener("input", () => {
+    save.disabled = false;
+    changed.add(form);
+  });
+  form.addEventListener("submit", () => changed.delete(form));
+}
+window.addEventListener("beforeunload", (event) => {
+  if (changed.size) event.preventDefault();
+});
+
+// A menu closes by a click elsewhere, and by Escape.
+function closeMenus(except) {
+  for (const menu of document.querySelectorAll(".menu[open]")) if (menu !== except) menu.open = false;
+}
+document.addEventListener("click", ({ target }) => closeMenus(target.closest("summary")?.parentElement));
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  document.querySelector(".menu[open] summary")?.focus();
+  closeMenus();
+});

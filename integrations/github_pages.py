@@ -1,0 +1,281 @@
+"""Settings, GitHub Packages (GHCR) webhook: one page, its parts, and what its buttons do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django_htmx.http import HttpResponseClientRedirect, trigger_client_event
+
+from checks.models import Job
+from dockrev.errors import ApiError, CredentialRejected, InvalidArgument
+from dockrev.fields import MASK, SecretInput
+from dockrev.pages import PageRequest, acted, page_of, words_of
+from dockrev.permissions import Role, View, requires, role_of
+from integrations import pinging, rotation, tracked, tracking, work
+from integrations.api.shapes import base_url, url_of
+from integrations.endpoints import MAX_URL, check_endpoint
+from integrations.forms import MAX_PAT
+from integrations.github import callback, packages
+from integrations.github.health import health_of
+from integrations.github.inputs import MAX_INPUT
+from integrations.hooks import asking, credentials, listing
+from integrations.receivers.github import GitHubPackages
+
+MAX_NAME = 300
+MAX_NAMES = 200  # repositories of one form
+
+
+class ConnectionForm(forms.Form):
+    """The fields have the names of the API, which checks what is in them."""
+
+    enabled = forms.BooleanField(label=gettext_lazy("Enable"), required=False)
+    pat = SecretInput(label=gettext_lazy("GitHub PAT"), max_length=MAX_PAT)
+    callbackUrl = forms.CharField(
+        label=gettext_lazy("Callback URL"), required=False, max_length=MAX_URL
+    )
+    apiUrl = forms.CharField(
+        label=gettext_lazy("GitHub API URL"), required=False, max_length=MAX_URL
+    )
+    webhookSecret = SecretInput(
+        label=gettext_lazy("A secret of your own"), max_length=rotation.MAX_SECRET
+    )
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Role.VIEWER)
+def show(request: PageRequest) -> HttpResponse:
+    """The page, and what its own buttons do: those that show what may be shown only once."""
+    if request.method != "POST":
+        return _page(request)
+    if role_of(request.user) < Role.ADMIN:
+        raise PermissionDenied
+    return _ACTS.get(request.POST.get("act", ""), _save)(request)
+
+
+def _save(request: PageRequest) -> HttpResponse:
+    form = ConnectionForm(request.POST)
+    if not form.is_valid():
+        return _page(request, form=form, status=422)
+    try:
+        packages.change(form.cleaned_data)
+    except (InvalidArgument, CredentialRejected) as error:
+        field = error.details.get("field") or "pat"
+        form.add_error(field if field in form.fields else None, error.message)
+        return _page(request, form=form, status=422)
+    messages.success(request, _("The connection is saved."))
+    return redirect("github_packages")
+
+
+def _forget(request: PageRequest) -> HttpResponse:
+    packages.change({"clearPat": True})
+    messages.success(request, _("The token is removed. Revoke it at GitHub, too."))
+    return redirect("github_packages")
+
+
+def _rotate(request: PageRequest) -> HttpResponse:
+    """Not redirected: the secret is in this answer, and nowhere else in clear."""
+    _receiver, secret = packages.rotate_secret()
+    return _page(request, new_secret=secret)
+
+
+def _test(request: PageRequest) -> HttpResponse:
+    receiver, account = packages.load()
+    tried = callback.try_callback(account, receiver)
+    return _page(request, tried=tried, proxy=callback.what_a_proxy_must_keep())
+
+
+_ACTS = {"save": _save, "forget": _forget, "rotate": _rotate, "test": _test}
+
+
+@require_safe
+@requires(Role.VIEWER)
+def show_work(request: PageRequest) -> HttpResponse:
+    """The last job. Whoever followed it to its end is told to look at all else again."""
+    last = work.latest(packages.load().account)
+    response = render(request, "integrations/github/work.html", {"work": last})
+    followed = request.GET.get("following", "")
+    if followed and (last is None or last.job.pk != followed or not last.job.is_active):
+        trigger_client_event(response, "changed", after="settle")
+    return response
+
+
+def action(act: Callable[[PageRequest, packages.Packages], None]) -> View:
+    """A button of an admin's. Why it was refused is said at the top of the page."""
+
+    @require_POST
+    @requires(Role.ADMIN)
+    @wraps(act)
+    def view(request: PageRequest) -> HttpResponse:
+        try:
+            act(request, packages.load())
+        except ApiError as error:
+            messages.error(request, error.message)
+            if request.htmx:
+                return HttpResponseClientRedirect(reverse("github_packages"))
+        return acted(request, reverse("github_packages") + "#repositories")
+
+    return view
+
+
+@action
+def add(request: PageRequest, feature: packages.Packages) -> None:
+    """A repository at once, an owner by a job: GitHub has to list what they have."""
+    text = _text(request, "input", MAX_INPUT)
+    account = feature.account
+    if tracking.read_input(account, text).kind == "owner":
+        listing.ask(account, text, username=_who(request))
+        return
+    change = tracking.add(account, text, selected=None)
+    words = _("%(name)s is tracked and selected.")
+    messages.success(request, words % {"name": change.named.full_name})
+
+
+@action
+def forget_owner(request: PageRequest, feature: packages.Packages) -> None:
+    change = tracking.remove(feature.account, _text(request, "input", MAX_INPUT))
+    messages.success(request, _("%(name)s is removed.") % {"name": change.named.full_name})
+
+
+@action
+def select(request: PageRequest, feature: packages.Packages) -> None:
+    """One repository, all that a filter finds, or, without scripts, what one page showed."""
+    given = request.POST
+    if "all" in given:
+        looked = tracked.look(
+            feature.account, show=given.get("show", ""), words=given.get("q", "")[:200]
+        )
+        tracked.select(looked.repositories, selected=given["all"] == "on")
+        return
+    names = [given["only"]] if "only" in given else given.getlist("shown")[:MAX_NAMES]
+    chosen = {name.lower() for name in given.getlist("on")[:MAX_NAMES]}
+    keys = {name.lower() for name in names}
+    rows = tracking.present(feature.account)
+    tracked.select(rows.filter(name_key__in=keys & chosen), selected=True)
+    tracked.select(rows.filter(name_key__in=keys - chosen), selected=False)
+
+
+@action
+def remove(request: PageRequest, feature: packages.Packages) -> None:
+    tracked.remove(feature.account, _name(request))
+
+
+@action
+def ping(request: PageRequest, feature: packages.Packages) -> None:
+    row = tracked.find(feature.account, _name(request))
+    pinging.ping(feature.account, row)
+    words = _("GitHub sends a ping for %(name)s. It shows here once it came.")
+    messages.success(request, words % {"name": row.full_name})
+
+
+@action
+def sync(request: PageRequest, feature: packages.Packages) -> None:
+    repos = [_name(request)] if "repo" in request.POST else None
+    dry_run = request.POST.get("dryRun") == "on"
+    asking.sync(
+        feature.account, username=_who(request), reason=Job.Reason.UI, repos=repos, dry_run=dry_run
+    )
+
+
+@action
+def audit(request: PageRequest, feature: packages.Packages) -> None:
+    asking.audit(feature.account, username=_who(request), reason=Job.Reason.UI)
+
+
+@action
+def repair(request: PageRequest, feature: packages.Packages) -> None:
+    asking.repair(feature.account, username=_who(request), reason=Job.Reason.UI)
+
+
+@action
+def remove_hooks(request: PageRequest, feature: packages.Packages) -> None:
+    asking.remove_all(feature.account, username=_who(request), reason=Job.Reason.UI)
+
+
+@action
+def keep(request: PageRequest, feature: packages.Packages) -> None:
+    """End a conflict: the hook that was chosen stays, the others that were shown go."""
+    row = tracked.find(feature.account, _name(request))
+    kept = request.POST.get(f"keep-{row.pk}", "")
+    others = [str(hook["id"]) for hook in row.conflict_hooks if str(hook["id"]) != kept]
+    choice = {"repo": row.full_name, "keepHookId": kept, "deleteHookIds": others}
+    asking.sync(
+        feature.account,
+        username=_who(request),
+        reason=Job.Reason.UI,
+        repos=[row.full_name],
+        resolve=[choice],
+    )
+
+
+def _who(request: HttpRequest) -> str:
+    return request.user.get_username()
+
+
+def _name(request: HttpRequest) -> str:
+    return _text(request, "repo", MAX_NAME)
+
+
+def _text(request: HttpRequest, name: str, limit: int) -> str:
+    return request.POST.get(name, "").replace("\0", "").strip()[: limit + 1]
+
+
+def _page(
+    request: PageRequest, *, form: ConnectionForm | None = None, status: int = 200, **more: Any
+) -> HttpResponse:
+    feature = packages.load()
+    account = feature.account
+    looked = tracked.look(account, show=request.GET.get("show", "all"), words=words_of(request))
+    page = page_of(request, looked.repositories)
+    host = feature.receiver.registry_host or GitHubPackages.registry_host
+    report = credentials.report_of(account)
+    context = {
+        "feature": feature,
+        "place": reverse("github_packages"),
+        "health": health_of(feature, report),
+        "form": form or ConnectionForm(initial=_initial(request, feature)),
+        "report": report,
+        "callback_warnings": callback.warnings(account.callback_url)
+        if account.callback_url
+        else [],
+        "token_tried_at": credentials.checked_at(account),
+        "pending": tracked.pending(feature),
+        "pat_masked": packages.pat_masked(account.credential),
+        "secret_masked": MASK,
+        "owners": [note for note in account.inputs if note["kind"] == "owner"],
+        "look": looked,
+        "page": page,
+        "deployed": tracked.deployed(page, host),
+        "work": work.latest(account),
+        **more,
+    }
+    return render(request, "integrations/github/page.html", context, status=status)
+
+
+def _initial(request: HttpRequest, feature: packages.Packages) -> dict[str, Any]:
+    return {
+        "enabled": feature.receiver.enabled,
+        "callbackUrl": callback.url_of(feature.account) or _default_callback(request),
+        "apiUrl": feature.account.api_url,
+    }
+
+
+def _default_callback(request: HttpRequest) -> str:
+    """Where this page came from, if GitHub may be given that."""
+    url = url_of(GitHubPackages.kind, base_url(request))
+    try:
+        return check_endpoint(url)
+    except ValidationError:
+        return ""

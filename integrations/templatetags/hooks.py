@@ -1,0 +1,22 @@
+"""Hooks in words, for templates."""
+
+from __future__ import annotations
+
+from django import template
+
+from integrations.hooks.provider import Report
+from integrations.work import word_of
+
+register = template.Library()
+
+register.filter("action_word", word_of)
+
+
+@register.filter
+def token_mark(report: Report | None) -> str:
+    """The name of the mark that a token's report deserves."""
+    if report is None or report.state == "untried":
+        return "unknown"
+    if report.state == "invalid":
+        return "error"
+    return "attention" if report.missing else "on"

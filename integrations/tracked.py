@@ -1,0 +1,168 @@
+"""The repositories of an account as people look at them: found, counted, and whether they run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from django.db.models import Count, F, Q, QuerySet
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from checks.models import Service
+from dockrev.errors import NotFound
+from integrations import rotation, tracking
+from integrations.endpoints import callback_of
+from integrations.github.packages import Packages
+from integrations.hooks.plan import same_url
+from integrations.matching import FRONTS
+from integrations.models import HookAccount, HookTarget
+
+State = HookTarget.HookState
+
+ATTENTION = (State.MISSING, State.CONFLICT, State.DRIFT, State.ERROR)
+SELECTIONS = {
+    "all": Q(),
+    "selected": Q(selected=True),
+    "unselected": Q(selected=False),
+}
+
+
+class Filter(NamedTuple):
+    label: str | Promise
+    condition: Q
+
+
+FILTERS = {
+    "all": Filter(gettext_lazy("All"), SELECTIONS["all"]),
+    "selected": Filter(gettext_lazy("Selected"), SELECTIONS["selected"]),
+    "unselected": Filter(gettext_lazy("Not selected"), SELECTIONS["unselected"]),
+    "attention": Filter(
+        _("Needs attention"), Q(selected=True, hook_state__in=[str(state) for state in ATTENTION])
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Of everything that is tracked; `states` are those of the selected."""
+
+    total: int
+    selected: int
+    states: dict[str, int]
+
+    @property
+    def wrong(self) -> int:
+        return sum(self.states[state] for state in ATTENTION)
+
+
+@dataclass(frozen=True)
+class Look:
+    """`repositories` is not read yet: the caller takes a page of it."""
+
+    repositories: QuerySet[HookTarget]
+    show: str
+    words: str
+    filters: list[tuple[str, Filter, int]]
+    found: int
+
+
+def look(account: HookAccount, *, show: str, words: str) -> Look:
+    """Gather the repositories for one filter and one search. Counts are of the server."""
+    chosen = show if show in FILTERS else "all"
+    within = matching(tracking.present(account), words)
+    counts = within.aggregate(
+        **{f"n_{key}": Count("pk", filter=filter_.condition) for key, filter_ in FILTERS.items()}
+    )
+    return Look(
+        repositories=shown(within.filter(FILTERS[chosen].condition)),
+        show=chosen,
+        words=words,
+        filters=[(key, FILTERS[key], counts[f"n_{key}"]) for key in FILTERS],
+        found=counts[f"n_{chosen}"],
+    )
+
+
+def matching(repositories: QuerySet[HookTarget], words: str) -> QuerySet[HookTarget]:
+    """Those that have every word in their name."""
+    for word in words.lower().split():
+        repositories = repositories.filter(name_key__contains=word)
+    return repositories
+
+
+def shown(repositories: QuerySet[HookTarget]) -> QuerySet[HookTarget]:
+    """Without the column that only the sync reads, and that may be long."""
+    return repositories.defer("hooks_seen")
+
+
+def find(account: HookAccount, full_name: str, *, field: str = "repo") -> HookTarget:
+    """The repository of that name. Raises NotFound."""
+    row = tracking.present(account).filter(name_key=full_name.lower()).first()
+    if row is None:
+        raise NotFound(_("This repository is not tracked."), field=field)
+    return row
+
+
+def select(repositories: QuerySet[HookTarget], *, selected: bool) -> int:
+    """Select them, or not any more; how many that changes. GitHub hears of it by the next sync."""
+    return repositories.exclude(selected=selected).update(selected=selected)
+
+
+def remove(account: HookAccount, full_name: str, *, field: str = "repo") -> None:
+    """Track it no longer, whether it was typed or came with its owner. Raises NotFound."""
+    row = find(account, full_name, field=field)
+    try:
+        tracking.remove(account, row.full_name)
+    except NotFound:
+        tracking.forget(tracking.present(account).filter(pk=row.pk))
+
+
+def pending(feature: Packages) -> int:
+    """How many repositories a sync would do something to, as far as is known here. Two queries.
+
+    What a sync left as an error or a conflict is not waiting for a sync but for a person.
+    """
+    receiver, account = feature
+    if not (receiver.enabled and receiver.secret and account.credential):
+        return 0
+    callback = callback_of(account)
+    urls = account.targets.exclude(hook_url="").values_list("hook_url", flat=True).distinct()
+    others = [url for url in urls.order_by() if not same_url(url, callback)]
+    stale = Q(last_sync_at=None) | Q(hook_url__in=others)
+    stale |= ~Q(secret_sent=rotation.fingerprint(receiver.secret)) & ~Q(hook_id="")
+    wanted = Q(selected=True) & stale & ~Q(last_op__in=["error", "conflict"])
+    unwanted = Q(selected=False) & ~Q(hook_id="")
+    return account.targets.filter(wanted | unwanted).count()
+
+
+def count(account: HookAccount) -> Counts:
+    """One query."""
+    selected = Q(selected=True)
+    states = {state: Count("pk", filter=selected & Q(hook_state=state)) for state in State.values}
+    counts = tracking.present(account).aggregate(
+        total=Count("pk"), chosen=Count("pk", filter=selected), **states
+    )
+    return Counts(counts.pop("total"), counts.pop("chosen"), counts)
+
+
+def deployed(repositories: Iterable[HookTarget], registry_host: str) -> set[str]:
+    """Which of them some service here runs an image of, by the image's name. One query."""
+    hosts = [registry_host, FRONTS.get(registry_host, registry_host)]
+    running = Service.objects.present().filter(registry__in=hosts).order_by()
+    names = running.values_list("repository", flat=True).distinct()
+    sources = {"/".join(name.lower().split("/")[:2]) for name in names}
+    return {row.name_key for row in repositories} & sources
+
+
+def failing(account: HookAccount, heard: datetime | None) -> HookTarget | None:
+    """The repository whose last delivery failed, unless something got through since: `heard`."""
+    unmended = Q(last_delivery_at=None) | Q(last_failure_at__gte=F("last_delivery_at"))
+    if heard is not None:
+        unmended &= Q(last_failure_at__gt=heard)
+    rows = shown(tracking.present(account)).filter(
+        unmended, selected=True, last_failure_at__isnull=False
+    )
+    return rows.order_by("-last_failure_at").first()
