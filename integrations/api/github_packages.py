@@ -23,7 +23,7 @@ from integrations import pinging, tracked, tracking
 from integrations.api.receivers import new_secret
 from integrations.api.shapes import NewSecret, RepositoryFacts, RepositoryList
 from integrations.endpoints import MAX_URL
-from integrations.github import callback, client, packages
+from integrations.github import callback, packages
 from integrations.github.inputs import MAX_INPUT
 from integrations.hooks import asking
 from integrations.models import HookTarget
@@ -389,7 +389,7 @@ def _facts(feature: packages.Packages) -> dict[str, Any]:
     shown = {
         "enabled": receiver.enabled,
         "callbackUrl": callback.url_of(account) or None,
-        "apiUrl": account.api_url or client.API_URL,
+        "apiUrl": account.api_url or packages.API_URL,
         "patMasked": packages.pat_masked(account.credential),
         "secretMasked": MASK if receiver.secret else None,
         "secretCreatedAt": receiver.secret_created_at,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from integrations.github import packages
 from integrations.hooks.github import GitHub
 from integrations.models import HookAccount
 from tests import rows
 from tests.fake_github.server import FakeGitHub
+from tests.people import Program, person
 
 TOKEN = "ghp_0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -26,7 +28,13 @@ def provider(github: FakeGitHub) -> GitHub:
 
 @pytest.fixture
 def account(db: None, github: FakeGitHub) -> HookAccount:
-    receiver = rows.github_receiver()
-    return HookAccount.objects.create(
-        receiver=receiver, provider="github", name="GitHub", api_url=github.url, credential=TOKEN
-    )
+    rows.github_receiver()
+    account = packages.load().account
+    account.api_url, account.credential = github.url, TOKEN
+    account.save(update_fields=["api_url", "credential"])
+    return account
+
+
+@pytest.fixture
+def admin(db: None) -> Program:
+    return Program(person("admin"))
