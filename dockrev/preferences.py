@@ -15,7 +15,7 @@ class Preferences:
     """Every answer at once. A key without a row has its default; a row of another type too."""
 
     public_base_url: str = ""
-    retention_days: int = 30
+    retention_days: int = 90
     deliveries_most: int = 100_000
 
 

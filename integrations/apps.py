@@ -18,7 +18,7 @@ class IntegrationsConfig(AppConfig):
 
     def ready(self) -> None:
         from checks import kinds, titles  # noqa: PLC0415 - models load after apps
-        from dockrev import schedules  # noqa: PLC0415 - the same
+        from dockrev import preferences, schedules  # noqa: PLC0415 - the same
         from integrations.first_rows import make_first_rows  # noqa: PLC0415 - the same
         from integrations.hooks import audit, listing, reconcile, removal, sync  # noqa: PLC0415 - the same
         from integrations.ingest import match_again  # noqa: PLC0415 - models load after apps
@@ -61,5 +61,7 @@ class IntegrationsConfig(AppConfig):
             label=_("Removals of webhooks"),
         )
         retention.register(
-            "deliveries", lambda before: Delivery.objects.filter(last_received_at__lt=before)
+            "deliveries",
+            lambda before: Delivery.objects.filter(last_received_at__lt=before),
+            most=lambda: preferences.get("deliveries_most"),
         )

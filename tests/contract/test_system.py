@@ -71,7 +71,7 @@ def test_it_changes_what_is_given_and_keeps_the_rest(admin: Program) -> None:
     shown = admin.get("/api/settings").json()
     assert shown == response.json()
     assert shown["publicBaseUrl"] == "https://dockrev.example/base"
-    assert (shown["retentionDays"], shown["deliveriesMost"]) == (30, 100_000)
+    assert (shown["retentionDays"], shown["deliveriesMost"]) == (90, 100_000)
     discovery = next(row for row in shown["schedules"] if row["name"] == "discovery")
     assert (discovery["cron"], discovery["jitterSeconds"]) == ("*/5 * * * *", 3)
     assert discovery["nextRunAt"] is None  # the tick works it out

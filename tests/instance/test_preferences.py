@@ -12,7 +12,7 @@ pytestmark = pytest.mark.django_db
 def test_it_answers_with_defaults_where_nobody_chose(settings: Settings) -> None:
     settings.PUBLIC_URL = "https://updates.example.org"
     assert preferences.load() == preferences.Preferences(
-        "https://updates.example.org", retention_days=30, deliveries_most=100_000
+        "https://updates.example.org", retention_days=90, deliveries_most=100_000
     )
 
 
@@ -47,4 +47,4 @@ def test_it_refuses_a_key_that_nobody_knows() -> None:
 
 def test_it_does_not_trip_over_a_row_that_was_edited_by_hand() -> None:
     Setting.objects.create(key="retention_days", value="a month")
-    assert preferences.get("retention_days") == 30
+    assert preferences.get("retention_days") == 90

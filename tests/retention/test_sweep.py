@@ -27,10 +27,10 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def long_ago(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A day of work, forty days back; some of it never ended."""
+    """A day of work, a hundred days back; some of it never ended."""
     monkeypatch.setattr("integrations.tallies.FLUSH_EVERY", 3600)
     channel = Channel.objects.create(kind="webhook", name="sink", config="{}")
-    with time_machine.travel(timezone.now() - timedelta(days=40)):
+    with time_machine.travel(timezone.now() - timedelta(days=100)):
         rows.github_receiver()
         rows.tracked()
         service = rows.service()
@@ -69,10 +69,19 @@ def test_it_deletes_what_ended_before_the_time_that_is_set() -> None:
 
 
 def test_it_keeps_what_is_to_be_kept_longer() -> None:
-    preferences.set("retention_days", 60)
+    preferences.set("retention_days", 120)
     run_job(enqueue_scheduled().job_id)
     assert not Job.objects.filter(kind="maintenance").exists()
     assert Delivery.objects.exists()
+
+
+def test_it_keeps_the_newest_deliveries_alone_where_there_are_too_many(client: Client) -> None:
+    preferences.set("deliveries_most", 2)
+    for hours, guid in ((3, "first"), (2, "second"), (1, "third")):
+        with time_machine.travel(timezone.now() - timedelta(hours=hours)):
+            deliver(client, published(), delivery=guid)
+    run_job(enqueue_scheduled().job_id)
+    assert set(Delivery.objects.values_list("sender_id", flat=True)) == {"second", "third"}
 
 
 def test_it_leaves_no_job_where_there_was_nothing_to_delete() -> None:
@@ -83,7 +92,7 @@ def test_it_leaves_no_job_where_there_was_nothing_to_delete() -> None:
 
 def test_it_deletes_many_rows_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "BATCH", 2)
-    then = timezone.now() - timedelta(days=40)
+    then = timezone.now() - timedelta(days=100)
     Job.objects.bulk_create(
         Job(
             kind="discovery", scope="all", reason="ui", status="success", dedupe_key=str(number),
