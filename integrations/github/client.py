@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NoReturn
 from urllib.parse import SplitResult, parse_qs, quote, urlencode, urljoin, urlsplit
 
@@ -34,6 +34,8 @@ MAX_PAGES = 250
 MAX_ANSWER = 8 * 1024 * 1024
 PAUSES = (0.5, 1.5)  # seconds before a second and a third attempt
 JITTER = 0.5  # of a pause, at most, on top
+# Its times are in whole seconds, and an answer is on its way for a while.
+CLOCKS_AGREE = timedelta(seconds=5)
 REPEATABLE = {"GET", "PATCH", "DELETE"}
 MOVED = {301, 302, 307, 308}
 
@@ -58,6 +60,7 @@ class Answer:
     status: int
     headers: Mapping[str, str] = field(repr=False)
     data: Any = field(repr=False)
+    came_at: datetime = field(default_factory=timezone.now)
 
     @property
     def etag(self) -> str:
@@ -68,6 +71,12 @@ class Answer:
     def date(self) -> datetime | None:
         """What time it was at GitHub."""
         return refusals.date_of(self.headers)
+
+    @property
+    def ahead(self) -> timedelta:
+        """How far GitHub's clock is ahead of ours: nothing, where it is less than can be told."""
+        ahead = (self.date or self.came_at) - self.came_at
+        return ahead if abs(ahead) > CLOCKS_AGREE else timedelta()
 
     @property
     def unchanged(self) -> bool:
@@ -107,6 +116,7 @@ class Listed:
     unchanged: bool = False
     is_partial: bool = False
     cut: bool = False
+    ahead: timedelta = timedelta()
 
 
 @dataclass(frozen=True)
@@ -172,7 +182,7 @@ class Client:
         """All pages of a list; several at once where the first says how many there are."""
         first = self.get(path, etag=etag)
         if first.unchanged:
-            return Listed([], etag, unchanged=True)
+            return Listed([], etag, unchanged=True, ahead=first.ahead)
         answers = [first, *self._at_once(self._further(first), len(first.items), progress)]
         cut = self._follow(answers)
         return Listed(
@@ -180,6 +190,7 @@ class Client:
             first.etag if len(answers) == 1 else "",
             is_partial=any(answer.is_partial for answer in answers),
             cut=cut,
+            ahead=first.ahead,
         )
 
     def _further(self, first: Answer) -> list[str]:

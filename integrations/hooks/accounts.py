@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from django.db.models import OuterRef, QuerySet, Subquery
@@ -17,7 +18,7 @@ from dockrev.fields import UnreadableSecret
 from integrations import rotation
 from integrations.endpoints import callback_of
 from integrations.hooks.plan import Known, Sought, same_url
-from integrations.hooks.provider import Hook, Provider, Wanted
+from integrations.hooks.provider import Hook, Hooks, Provider, Wanted
 from integrations.hooks.providers import provider_of
 from integrations.hooks.round import Gate
 from integrations.models import Delivery, HookAccount, HookTarget
@@ -80,20 +81,22 @@ def proven(account: HookAccount) -> QuerySet[HookTarget]:
     return account.targets.annotate(proven_at=Subquery(last))
 
 
-def known_of(target: HookTarget) -> Known:
+def known_of(target: HookTarget, ahead: timedelta = timedelta()) -> Known:
+    """What the row says. Its hook's times are by the provider's clock, so is that of its proof."""
+    proven_at = getattr(target, "proven_at", None)
     return Known(
         wanted=target.selected and not target.removed,
         hook_id=target.hook_id,
         hook_url=target.hook_url,
         hook_updated_at=target.hook_updated_at,
         secret_sent=target.secret_sent,
-        proven_at=getattr(target, "proven_at", None),
+        proven_at=proven_at and proven_at + ahead,
     )
 
 
 def hooks_of(
     gate: Gate, provider: Provider, target: HookTarget, url: str
-) -> tuple[tuple[Hook, ...], dict[str, Any]]:
+) -> tuple[Hooks, dict[str, Any]]:
     """All hooks that matter here, and the columns that save reading them again.
 
     Other people's hooks are none of our business, and their addresses may be secrets: of those
@@ -103,14 +106,14 @@ def hooks_of(
     is_usable = bool(seen) and seen.get("url") == url and known_of(target).wanted
     found = gate.ask(provider.hooks, target.full_name, etag=target.hooks_etag if is_usable else "")
     if found.unchanged:
-        return tuple(_from_json(each) for each in seen["hooks"]), {}
+        return replace(found, items=tuple(map(_from_json, seen["hooks"]))), {}
     ours = [
         hook for hook in found.items if same_url(hook.url, url) or hook.id == target.hook_id != ""
     ]
     if not found.etag or len(ours) > MAX_SEEN:
-        return found.items, {"hooks_etag": "", "hooks_seen": []}
+        return found, {"hooks_etag": "", "hooks_seen": []}
     kept = {"url": url, "hooks": [_as_json(hook) for hook in ours]}
-    return found.items, {"hooks_etag": found.etag, "hooks_seen": kept}
+    return found, {"hooks_etag": found.etag, "hooks_seen": kept}
 
 
 def _as_json(hook: Hook) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def _compare(provider: Provider, sought: Sought, gate: Gate, target: HookTarget)
         state, message = State.ERROR, error_words(target, error)
         made = Plan(Action.NOTHING)
     else:
-        made = plan(sought, known_of(target), hooks)
+        made = plan(sought, known_of(target, hooks.ahead), hooks.items)
         state, message = _judge(made)
     columns |= {"hook_state": state, "last_error": message, "conflict_hooks": []}
     if made.action == Action.CONFLICT:

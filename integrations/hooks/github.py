@@ -105,7 +105,7 @@ class GitHub(Provider):
         if listed.cut:
             raise Unavailable(_("This repository has more webhooks than can be read."))
         hooks = {hook.id: hook for hook in map(_hook, listed.items)}
-        return Hooks(tuple(hooks.values()), listed.etag, listed.unchanged)
+        return Hooks(tuple(hooks.values()), listed.etag, listed.unchanged, listed.ahead)
 
     def create(self, name: str, wanted: Wanted) -> Hook:
         body = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from integrations.receivers.base import Incoming
@@ -38,11 +38,15 @@ class Hook:
 
 @dataclass(frozen=True)
 class Hooks:
-    """All hooks of a repository. `unchanged`: they are as they were at the ETag that was given."""
+    """All hooks of a repository. `unchanged`: they are as they were at the ETag that was given.
+
+    `ahead` is how far the provider's clock is ahead of ours, as far as it tells.
+    """
 
     items: tuple[Hook, ...] = ()
     etag: str = ""
     unchanged: bool = False
+    ahead: timedelta = timedelta()
 
 
 @dataclass(frozen=True)

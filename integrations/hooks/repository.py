@@ -14,7 +14,7 @@ from integrations.hooks.accounts import Aim, hooks_of, known_of
 from integrations.hooks.book import conflict_of
 from integrations.hooks.errors import NotSeen, ProviderError, Refused, Rejected, Unavailable
 from integrations.hooks.plan import Action, Choice, Plan, Sought, Why, plan
-from integrations.hooks.provider import Hook, Provider
+from integrations.hooks.provider import Hook, Hooks, Provider
 from integrations.hooks.round import ENDS, ERROR, Done, Gate
 from integrations.models import HookTarget
 
@@ -106,7 +106,7 @@ class _Repository:
                     raise
                 self.perhaps_made |= isinstance(error, Unavailable)
                 found = self.gate.ask(self.provider.hooks, self.target.full_name)
-                again = self._plan(found.items)
+                again = self._plan(found)
                 if again.action == made.action and not isinstance(error, Unavailable):
                     raise
                 made = again
@@ -127,12 +127,13 @@ class _Repository:
         message = _("It is not selected, and has no webhook of ours.")
         return self._done(NOOP, _FORGOTTEN, message=message)
 
-    def _listed(self) -> tuple[Hook, ...]:
+    def _listed(self) -> Hooks:
         hooks, self.columns = hooks_of(self.gate, self.provider, self.target, self.aim.sought.url)
         return hooks
 
-    def _plan(self, hooks: Sequence[Hook]) -> Plan:
-        return plan(self.aim.sought, known_of(self.target), hooks, self.choice)
+    def _plan(self, hooks: Hooks) -> Plan:
+        known = known_of(self.target, hooks.ahead)
+        return plan(self.aim.sought, known, hooks.items, self.choice)
 
     def _act(self, made: Plan) -> Done:
         self._delete(made.first)
