@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from checks import history, overview
+from checks import history, overview, results
 from checks.kinds import KINDS
 from checks.models import Job, Service
 from dockrev.pages import PageRequest, page_of, words_of
@@ -77,6 +77,7 @@ def show_job(request: PageRequest, job_id: str) -> HttpResponse:
         "may_repeat": kind is not None and kind.repeatable and not job.is_active,
         "service": Service.objects.filter(pk=job.service_id).select_related("stack").first(),
         **_log_after(job, 0),
+        **results.shown(request, job),
     }
     return render(request, "checks/job.html", context)
 

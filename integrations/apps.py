@@ -17,8 +17,9 @@ class IntegrationsConfig(AppConfig):
     verbose_name = _("Integrations")
 
     def ready(self) -> None:
-        from checks import kinds, titles  # noqa: PLC0415 - models load after apps
+        from checks import kinds, results, titles  # noqa: PLC0415 - models load after apps
         from dockrev import preferences, schedules  # noqa: PLC0415 - the same
+        from integrations import work  # noqa: PLC0415 - the same
         from integrations.first_rows import make_first_rows  # noqa: PLC0415 - the same
         from integrations.hooks import audit, listing, reconcile, removal, sync  # noqa: PLC0415 - the same
         from integrations.ingest import match_again  # noqa: PLC0415 - models load after apps
@@ -60,6 +61,8 @@ class IntegrationsConfig(AppConfig):
             title=_("Remove all webhooks of %(subject)s"),
             label=_("Removals of webhooks"),
         )
+        for kind in (sync.KIND, audit.KIND, removal.KIND):
+            results.register(kind.name, work.RESULTS)
         retention.register(
             "deliveries",
             lambda before: Delivery.objects.filter(last_received_at__lt=before),

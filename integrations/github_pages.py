@@ -209,7 +209,10 @@ def keep(request: PageRequest, feature: packages.Packages) -> None:
     """End a conflict: the hook that was chosen stays, the others that were shown go."""
     row = tracked.find(feature.account, _name(request))
     kept = request.POST.get(f"keep-{row.pk}", "")
-    others = [str(hook["id"]) for hook in row.conflict_hooks if str(hook["id"]) != kept]
+    shown = [str(hook["id"]) for hook in row.conflict_hooks]
+    if kept not in shown:
+        raise InvalidArgument("keep", _("Choose one of the hooks that are shown."))
+    others = [hook_id for hook_id in shown if hook_id != kept]
     choice = {"repo": row.full_name, "keepHookId": kept, "deleteHookIds": others}
     asking.sync(
         feature.account,
@@ -252,6 +255,7 @@ def _page(
         else [],
         "token_tried_at": credentials.checked_at(account),
         "pending": tracked.pending(feature),
+        "left": 0 if feature.receiver.enabled else tracked.with_hook(account).count(),
         "pat_masked": packages.pat_masked(account.credential),
         "secret_masked": MASK,
         "owners": [note for note in account.inputs if note["kind"] == "owner"],

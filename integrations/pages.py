@@ -30,7 +30,9 @@ from integrations.receivers.github import GitHubPackages
 def show_deliveries(request: PageRequest) -> HttpResponse:
     looked = history.look(show=request.GET.get("show", "all"), words=words_of(request))
     context = {"history": looked, "page": page_of(request, looked.deliveries)}
-    return render(request, "integrations/deliveries.html", {**context, **github_state(request)})
+    if not looked.total:
+        context |= github_state(request)
+    return render(request, "integrations/deliveries.html", context)
 
 
 @require_safe

@@ -120,6 +120,11 @@ def remove(account: HookAccount, full_name: str, *, field: str = "repo") -> None
         tracking.forget(tracking.present(account).filter(pk=row.pk))
 
 
+def with_hook(account: HookAccount) -> QuerySet[HookTarget]:
+    """What has a hook of ours, what was removed here included."""
+    return account.targets.exclude(hook_id="")
+
+
 def pending(feature: Packages) -> int:
     """How many repositories a sync would do something to, as far as is known here. Two queries.
 
@@ -129,7 +134,7 @@ def pending(feature: Packages) -> int:
     if not (receiver.enabled and receiver.secret and account.credential):
         return 0
     callback = callback_of(account)
-    urls = account.targets.exclude(hook_url="").values_list("hook_url", flat=True).distinct()
+    urls = with_hook(account).values_list("hook_url", flat=True).distinct()
     others = [url for url in urls.order_by() if not same_url(url, callback)]
     stale = Q(last_sync_at=None) | Q(hook_url__in=others)
     stale |= ~Q(secret_sent=rotation.fingerprint(receiver.secret)) & ~Q(hook_id="")

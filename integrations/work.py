@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.core.paginator import Paginator
+from django.http import HttpRequest
 from django.utils.dateparse import parse_datetime
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from checks.models import Job
+from checks.results import Results
+from dockrev.pages import PER_PAGE
 from integrations.models import HookAccount
 
 KINDS = ("hooks.sync", "hooks.audit", "hooks.remove", "hooks.list")
@@ -61,6 +65,16 @@ class Work:
         """When it goes on, where it waits for the provider's rate limit."""
         resumes = self.job.summary.get("resumesAt") if self.job.status == Job.Status.QUEUED else ""
         return parse_datetime(resumes) if resumes else None
+
+
+def shown(request: HttpRequest, job: Job) -> dict[str, Any]:
+    """The results for the job's own page, all of them."""
+    found = work_of(job)
+    page = Paginator(found.results, PER_PAGE).get_page(request.GET.get("page"))
+    return {"work": found, "page": page}
+
+
+RESULTS = Results("integrations/github/job_results.html", shown)
 
 
 def word_of(action: str) -> str:

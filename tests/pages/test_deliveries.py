@@ -35,7 +35,7 @@ def test_it_says_how_to_connect_a_registry(viewer: Client, admin: Client) -> Non
     assert "An admin has to set its secret" in said
     body = admin.get("/deliveries").content.decode()
     assert 'data-copy="http://testserver/api/webhooks/github-packages"' in body
-    assert 'href="/settings#github-packages"' in body
+    assert 'href="/settings/github-packages"' in body
 
 
 def test_it_lists_deliveries_with_what_came_of_them(viewer: Client, receiver: Receiver) -> None:

@@ -22,18 +22,19 @@ def settings_page(client: Client) -> str:
 
 
 def test_it_says_what_to_do_next_about_github_packages(viewer: Client) -> None:
-    assert "State off Last delivery never Secret not set" in settings_page(viewer)
+    assert "State off Last delivery never Hooks none Secret not set" in settings_page(viewer)
     receiver = github_receiver()
     Receiver.objects.filter(pk=receiver.pk).update(secret_created_at=timezone.now())
     page = settings_page(viewer)
-    assert "State connected Last delivery never Secret set just now" in page
-    assert "No repository is selected" in page
+    assert "State on, and no repository is selected Last delivery never" in page
+    assert "Secret set just now Next: Every delivery is ignored." in page
     tracked("acme/api")
-    assert "Nothing came yet." in settings_page(viewer)
+    assert "State nothing came yet" in settings_page(viewer)
     Receiver.objects.filter(pk=receiver.pk).update(last_accepted_at=timezone.now())
     page = settings_page(viewer)
-    assert "Last delivery just now" in page
+    assert "State connected Last delivery just now" in page
     assert "http://testserver/api/webhooks/github-packages" in page
+    assert 'href="/settings/github-packages"' in viewer.get("/settings").content.decode()
 
 
 def test_it_gives_the_address_that_the_outside_knows(viewer: Client) -> None:
@@ -44,10 +45,12 @@ def test_it_gives_the_address_that_the_outside_knows(viewer: Client) -> None:
 def test_it_shows_channels_and_why_one_is_off(viewer: Client) -> None:
     assert "No channel yet, so nobody is told" in settings_page(viewer)
     secret = json.dumps({"url": "https://hooks.example/secret"})
-    Channel.objects.create(kind="webhook", name="Chat", config=secret)
+    Channel.objects.create(
+        kind="webhook", name="Chat", config=secret, events=["ghcr_webhook_anomaly"]
+    )
     Channel.objects.create(kind="webhook", name="Old", config=secret, disabled_reason="410 Gone")
     page = settings_page(viewer)
-    assert "Chat on Webhook nothing sent yet" in page
+    assert "Chat on, for GitHub webhooks that need attention Webhook nothing sent yet" in page
     assert "Old 410 Gone" in page
     assert "hooks.example" not in viewer.get("/settings").content.decode()
 
