@@ -142,17 +142,6 @@ def remove(account: HookAccount, text: str) -> Change:
     return Change(named, count, present(account).count())
 
 
-@transaction.atomic
-def remove_repository(target: HookTarget) -> None:
-    """Forget one repository, and that it was typed by name, if it was."""
-    account = HookAccount.objects.select_for_update().get(pk=target.account_id)
-    index = _index(account, Named(*target.full_name.split("/", 1)))
-    if index is not None:
-        account.inputs = account.inputs[:index] + account.inputs[index + 1 :]
-        account.save(update_fields=["inputs"])
-    forget(account.targets.filter(pk=target.pk))
-
-
 def present(account: HookAccount) -> QuerySet[HookTarget]:
     """What is tracked. A row that only waits for its hook's deletion is not."""
     return account.targets.filter(removed=False)
