@@ -9,11 +9,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext_lazy as _
 
 from notifications.models import Channel, Notification
 
 NEW_VERSION = "new_version_discovered"
-EVENTS = (NEW_VERSION,)
+ANOMALY = "ghcr_webhook_anomaly"
+EVENTS = {  # in the words of a channel that hears of them
+    NEW_VERSION: _("newer images"),
+    ANOMALY: _("GitHub webhooks that need attention"),
+}
 COMPANY = timedelta(milliseconds=250)  # how long a new message waits for others of its kind
 
 
@@ -42,6 +47,27 @@ class NewVersion:
     step: str
 
 
+@dataclass(frozen=True)
+class Audit:
+    """The audit of an account's hooks: how many repositories are in each state that is wrong."""
+
+    job_id: str
+    status: str
+    missing: int
+    conflict: int
+    drift: int
+    error: int
+
+
+@dataclass(frozen=True)
+class Anomaly:
+    """A repository whose hook is not as it should be. `last_error` is for people."""
+
+    full_name: str
+    state: str
+    last_error: str
+
+
 def new_versions(check: Check, found: Sequence[NewVersion], now: datetime) -> set[str]:
     """Write a message to every channel that wants to hear of these.
 
@@ -54,6 +80,31 @@ def new_versions(check: Check, found: Sequence[NewVersion], now: datetime) -> se
             _tell(channel, check, wanted, now)
             told.update(new.service_id for new in wanted)
     return told
+
+
+def anomalies(audit: Audit, found: Sequence[Anomaly], now: datetime) -> None:
+    """Write one message of an audit to every channel that wants to hear of it.
+
+    An audit that is run again corrects a message that no try was made for, and adds none.
+    """
+    if not found:
+        return
+    content = {"audit": asdict(audit), "found": [asdict(one) for one in found]}
+    for channel in Channel.objects.filter(enabled=True):
+        if not channel.wants(ANOMALY):
+            continue
+        row, is_new = Notification.objects.get_or_create(
+            channel=channel,
+            group_key=f"{ANOMALY}:{audit.job_id}",
+            defaults={
+                "kind": ANOMALY,
+                "content": content,
+                "created_at": now,
+                "next_attempt_at": now,
+            },
+        )
+        if not is_new:
+            Notification.objects.waiting().filter(pk=row.pk, attempts=0).update(content=content)
 
 
 def _tell(channel: Channel, check: Check, found: list[NewVersion], now: datetime) -> None:

@@ -5,7 +5,7 @@ What is shown may come back: a value equal to what is shown for it stays as it w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,8 +25,9 @@ def masked(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
 def cleaned(kind: str, given: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
     """Bring what was given over what is stored, and check the whole.
 
-    A field that is absent, masked or, for a secret, empty stays; null clears it. Raises
-    ValidationError with the message of each field.
+    A field that is absent, masked or, for a secret, empty stays; null clears it. But secrets
+    are for one server: where the address leads to another they have to be given again, or
+    cleared. Raises ValidationError with the message of each field.
     """
     transport = TRANSPORTS[kind]
     whole = dict(stored)
@@ -40,6 +41,9 @@ def cleaned(kind: str, given: Mapping[str, Any], stored: Mapping[str, Any]) -> d
     form = transport.form(_typed(whole))
     if not form.is_valid():
         raise ValidationError({name: messages[0] for name, messages in form.errors.items()})
+    before = stored.get(transport.address)
+    if before and _origin(before) != _origin(form.cleaned_data[transport.address]):
+        _require_anew(transport.secret_fields, given, stored)
     return {name: value for name, value in form.cleaned_data.items() if value not in (None, "", {})}
 
 
@@ -69,6 +73,27 @@ def _kept(given: Any, stored: Any, *, secret: bool) -> Any:
         return {name: stored.get(name) if part == MASK else part for name, part in given.items()}
     shown = _masked(stored, secret=secret) if stored else None
     return stored if given is not None and given == shown else given
+
+
+def _origin(url: str) -> tuple[str, str]:
+    """Whose server an address leads to. It has been checked by its form."""
+    parts = urlsplit(url)
+    server = parts.netloc.rpartition("@")[2].lower()
+    return parts.scheme, server.removesuffix(":443" if parts.scheme == "https" else ":80")
+
+
+def _require_anew(
+    secrets: Iterable[str], given: Mapping[str, Any], stored: Mapping[str, Any]
+) -> None:
+    wrong = _("The URL leads to another server now: enter this again, or null to have none.")
+    kept = [name for name in sorted(secrets) if stored.get(name) and _is_kept(given, name)]
+    if kept:
+        raise ValidationError(dict.fromkeys(kept, wrong))
+
+
+def _is_kept(given: Mapping[str, Any], name: str) -> bool:
+    value = given.get(name, MASK)
+    return value in ("", MASK) or (isinstance(value, dict) and MASK in value.values())
 
 
 def _typed(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,20 @@ class ChannelForm(RowForm):
     """`config` is JSON; secrets in it come masked and, left so, stay as they are."""
 
     also: ClassVar[tuple[str, ...]] = ("disabled_reason",)
-    config = forms.JSONField(label=gettext_lazy("Configuration"), required=False)
+    events = forms.MultipleChoiceField(
+        label=gettext_lazy("Messages"),
+        choices=list(announce.EVENTS.items()),
+        widget=forms.CheckboxSelectMultiple,
+        required=False,
+    )
+    config = forms.JSONField(
+        label=gettext_lazy("Configuration"),
+        required=False,
+        help_text=gettext_lazy(
+            "What is masked stays as it is. Where the URL leads to another server, enter the "
+            "secret and the headers anew, or null to have none."
+        ),
+    )
 
     class Meta:
         model = Channel
@@ -41,12 +54,7 @@ class ChannelForm(RowForm):
             self.initial["config"] = configuration.masked(self.instance.kind, self.stored)
 
     def clean_events(self) -> list[str]:
-        events = self.cleaned_data["events"] or []
-        if not isinstance(events, list) or not all(event in announce.EVENTS for event in events):
-            raise forms.ValidationError(
-                _("List some of: %(events)s.") % {"events": ", ".join(announce.EVENTS)}
-            )
-        return list(dict.fromkeys(events))
+        return list(dict.fromkeys(self.cleaned_data["events"]))
 
     def clean_stack_ids(self) -> list[str]:
         ids = self.cleaned_data["stack_ids"] or []

@@ -7,24 +7,26 @@ from typing import Any
 
 from django.conf import settings
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from dockrev import preferences
-from notifications.announce import NEW_VERSION
+from notifications.announce import ANOMALY, NEW_VERSION
 from notifications.channels.base import Message
 from notifications.models import Notification
 
 TEST = "notification_test"
 _SCHEMAS = {
     NEW_VERSION: "dockrev.notification.new_version_discovered.v2",
+    ANOMALY: "dockrev.notification.ghcr_webhook_anomaly.v2",
     TEST: "dockrev.notification.test.v2",
 }
 MAX_LINKS = 10
+MAX_ERROR = 256
 
 
 def message(notification: Notification, now: datetime) -> Message:
     """Build what is sent for a notification; `now` is when."""
-    own = _new_version(notification.content)
+    own = _OWN[notification.kind](notification.content)
     return _message(notification.pk, notification.kind, notification.channel.kind, own, now=now)
 
 
@@ -96,16 +98,89 @@ def _service_link(new: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _anomalies(content: dict[str, Any]) -> dict[str, Any]:
+    audit, found = content["audit"], content["found"]
+    named = found[:MAX_LINKS]
+    job_url = link(f"/queue/{audit['job_id']}")
+    return {
+        "job": {
+            "id": audit["job_id"],
+            "status": audit["status"],
+            "missing": audit["missing"],
+            "conflict": audit["conflict"],
+            "drift": audit["drift"],
+            "error": audit["error"],
+            "totalAnomalies": len(found),
+        },
+        "links": {
+            "primaryUrl": job_url,
+            "jobUrl": job_url,
+            "settingsUrl": link("/settings/github-packages"),
+            "repos": [_repository(one) for one in named],
+            "truncated": {"reposOmitted": len(found) - len(named)},
+        },
+        "human": _anomaly_words(found),
+    }
+
+
+def _repository(one: dict[str, Any]) -> dict[str, Any]:
+    owner, _slash, repo = one["full_name"].partition("/")
+    return {
+        "owner": owner,
+        "repo": repo,
+        "fullName": one["full_name"],
+        "state": one["state"],
+        "lastError": _cut(one["last_error"]) or None,
+    }
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_ERROR else f"{text[: MAX_ERROR - 1]}…"
+
+
+def _anomaly_words(found: list[dict[str, Any]]) -> dict[str, str]:
+    lines = [_anomaly_line(one) for one in found[:MAX_LINKS]]
+    if len(found) == 1:
+        title = _("%(name)s: its webhook needs attention") % {"name": found[0]["full_name"]}
+        return {"title": title, "summary": lines[0]}
+    title = ngettext(
+        "%(count)d webhook needs attention", "%(count)d webhooks need attention", len(found)
+    )
+    return {
+        "title": title % {"count": len(found)},
+        "summary": lines[0],
+        "detail": "\n".join([*lines, *_omitted(len(found) - len(lines))]),
+    }
+
+
+def _anomaly_line(one: dict[str, Any]) -> str:
+    why = _cut(one["last_error"]) or _STATES.get(one["state"], one["state"])
+    return _("%(name)s: %(why)s") % {"name": one["full_name"], "why": why}
+
+
+_STATES = {
+    "missing": gettext_lazy("the webhook is missing"),
+    "conflict": gettext_lazy("there are several webhooks for this address"),
+    "drift": gettext_lazy("the webhook is not as it was set"),
+    "error": gettext_lazy("the webhook could not be looked at"),
+}
+
+
 def _words(found: list[dict[str, Any]]) -> dict[str, str]:
     lines = [_line(new) for new in found[:MAX_LINKS]]
     if len(found) == 1:
         name = f"{found[0]['stack_name']} / {found[0]['service_name']}"
         return {"title": _("%(name)s has an update") % {"name": name}, "summary": lines[0]}
     title = ngettext("%(count)d update", "%(count)d updates", len(found)) % {"count": len(found)}
-    if omitted := len(found) - len(lines):
-        more = ngettext("and %(count)d more", "and %(count)d more", omitted)
-        lines.append(more % {"count": omitted})
-    return {"title": title, "summary": lines[0], "detail": "\n".join(lines)}
+    detail = "\n".join([*lines, *_omitted(len(found) - len(lines))])
+    return {"title": title, "summary": lines[0], "detail": detail}
+
+
+def _omitted(count: int) -> list[str]:
+    """The line about what is not named, if there is any."""
+    if not count:
+        return []
+    return [ngettext("and %(count)d more", "and %(count)d more", count) % {"count": count}]
 
 
 def _line(new: dict[str, Any]) -> str:
@@ -115,3 +190,6 @@ def _line(new: dict[str, Any]) -> str:
         return words % {"name": name, "image": new["image"]}
     words = _("%(name)s: %(old)s to %(new)s")
     return words % {"name": name, "old": new["current_tag"], "new": new["candidate_tag"]}
+
+
+_OWN = {NEW_VERSION: _new_version, ANOMALY: _anomalies}

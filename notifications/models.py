@@ -42,8 +42,9 @@ class Channel(models.Model):
         return dict(json.loads(self.config or "{}"))
 
     def wants(self, event: str, stack_id: str = "") -> bool:
-        stacks = self.stack_ids
-        return self.enabled and event in self.events and (not stacks or stack_id in stacks)
+        """The choice of stacks says nothing about what belongs to no stack."""
+        fits = not (stack_id and self.stack_ids) or stack_id in self.stack_ids
+        return self.enabled and event in self.events and fits
 
 
 class NotificationQuerySet(LeasedQuerySet["Notification"]):
@@ -61,8 +62,8 @@ class Notification(Leased):
            +----------+  it could not be sent; tried again later
 
     `content` is the facts as they were when it was written; company that arrives before it is
-    sent is added to them. `group_key` says which messages may share one, until the first try.
-    `next_attempt_at` is empty once it is over.
+    sent is added to them. `group_key` says which messages may share one: newer images until the
+    first try, an audit for ever. `next_attempt_at` is empty once it is over.
     """
 
     class Status(models.TextChoices):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Case, F, When
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -15,6 +16,7 @@ from dockrev.dispatch import LOST_AFTER, Cluster, dispatch, waiting
 from dockrev.fields import UnreadableSecret
 from dockrev.ids import new_id
 from notifications import messages
+from notifications.announce import NEW_VERSION
 from notifications.channels import TRANSPORTS
 from notifications.channels.base import SendError
 from notifications.models import Channel, Notification
@@ -34,8 +36,10 @@ def send(notification_id: str) -> None:
     """Worker entry: claim a message that is due and try to send it once."""
     now = timezone.now()
     waiting = Notification.objects.waiting().filter(pk=notification_id)
+    # Newer images that are found from now on need a message of their own.
+    group = Case(When(kind=NEW_VERSION, then=None), default=F("group_key"))
     if not waiting.filter(next_attempt_at__lte=now).take(
-        now, status=Status.SENDING, group_key=None
+        now, status=Status.SENDING, group_key=group
     ):
         return
     row = Notification.objects.select_related("channel").get(pk=notification_id)

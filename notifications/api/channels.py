@@ -46,7 +46,7 @@ class ChannelChange(serializers.Serializer[Any]):
     name = Text(required=False, max_length=100)
     enabled = Flag(required=False)
     events = serializers.ListField(
-        child=serializers.ChoiceField(announce.EVENTS), required=False, max_length=20
+        child=serializers.ChoiceField(list(announce.EVENTS)), required=False, max_length=20
     )
     stackIds = serializers.ListField(
         child=Text(max_length=MAX_ID), required=False, max_length=MAX_STACKS
@@ -93,7 +93,10 @@ class ChannelDetail(APIView):
 
     @extend_schema(request=ChannelChange, responses=ChannelFacts)
     def patch(self, request: Request, channel_id: str) -> Response:
-        """In `config`, what is absent or masked stays; null clears."""
+        """In `config`, what is absent or masked stays; null clears.
+
+        Where its URL leads to another server, its secrets have to be given again, or cleared.
+        """
         row = _save(_channel(channel_id), body(ChannelChange, request))
         return Response(ChannelFacts(row).data)
 

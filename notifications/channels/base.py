@@ -35,6 +35,7 @@ class Transport(ABC):
     label: ClassVar[str]
     form: ClassVar[type[forms.Form]]
     secret_fields: ClassVar[frozenset[str]] = frozenset()
+    address: ClassVar[str]  # the field that says whose server the secrets are for
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self.config = config

@@ -42,6 +42,7 @@ class Webhook(Transport):
     label: ClassVar[str] = "Webhook"
     form: ClassVar[type[forms.Form]] = WebhookForm
     secret_fields: ClassVar[frozenset[str]] = frozenset({"secret", "headers"})
+    address: ClassVar[str] = "url"
 
     def send(self, message: Message) -> int:
         body = json.dumps(message.payload, ensure_ascii=False, separators=(",", ":")).encode()

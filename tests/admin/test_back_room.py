@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from checks.models import Job, Registry
 from dockrev.fields import MASK
 from dockrev.models import ApiToken
 from integrations.models import Delivery, HookAccount, HookTarget, Receiver
+from notifications import announce
 from notifications.models import Channel, Notification
 from tests.pages.rows import delivery, job
 from tests.people import person
@@ -155,7 +157,8 @@ def test_it_keeps_a_token_and_a_password_that_are_not_typed_again(back_room: Cli
 
 def test_it_has_a_new_channel_hear_of_everything(back_room: Client) -> None:
     page = back_room.get("/admin/notifications/channel/add/").content.decode()
-    assert "new_version_discovered" in page
+    for event in announce.EVENTS:
+        assert re.search(rf'value="{event}"[^>]* checked', page)
 
 
 def test_it_makes_and_edits_a_channel_without_showing_its_secrets(back_room: Client) -> None:
@@ -163,7 +166,7 @@ def test_it_makes_and_edits_a_channel_without_showing_its_secrets(back_room: Cli
         "kind": "webhook",
         "name": "Chat",
         "enabled": "on",
-        "events": '["new_version_discovered"]',
+        "events": ["new_version_discovered"],
         "stack_ids": "[]",
         "config": json.dumps({"url": "https://hooks.example/T00/part", "secret": "shared one"}),
     }
@@ -177,6 +180,9 @@ def test_it_makes_and_edits_a_channel_without_showing_its_secrets(back_room: Cli
     row.refresh_from_db()
     assert row.name == "Room"
     assert row.settings == {"url": "https://hooks.example/T00/part", "secret": "shared one"}
+    elsewhere = {"url": "https://other.example/", "secret": MASK}
+    asked = back_room.post(path, {**given, "config": json.dumps(elsewhere)})
+    assert "The URL leads to another server now" in asked.content.decode()
     wrong = back_room.post(path, {**given, "config": '{"url": "file:///etc/passwd"}'})
     assert wrong.status_code == 200
 

@@ -60,7 +60,7 @@ def test_it_makes_a_channel_and_hides_its_secrets(admin: Program) -> None:
         "headers": {"X-Key": MASK},
     }
     assert (made["enabled"], made["stackIds"]) == (True, [])
-    assert "new_version_discovered" in made["events"]
+    assert made["events"] == ["new_version_discovered", "ghcr_webhook_anomaly"]
     row = Channel.objects.get()
     assert row.settings == {"url": URL, "secret": "shared secret", "headers": {"X-Key": "k"}}
     assert admin.get(CHANNELS).json()["channels"] == [made]
@@ -81,6 +81,63 @@ def test_it_keeps_what_comes_back_masked(admin: Program) -> None:
     assert Channel.objects.get().settings["secret"] == "shared secret"
     assert "secret" not in admin.patch(path, {"config": {"secret": None}}).json()["config"]
     assert "secret" not in Channel.objects.get().settings
+
+
+def test_it_leaves_the_events_of_a_channel_as_they_were_chosen(admin: Program) -> None:
+    made = _made(admin, events=["new_version_discovered"])
+    path = f"{CHANNELS}/{made['id']}"
+    assert admin.patch(path, {"name": "Room"}).json()["events"] == ["new_version_discovered"]
+    changed = admin.patch(path, {"events": ["ghcr_webhook_anomaly", "ghcr_webhook_anomaly"]})
+    assert changed.json()["events"] == ["ghcr_webhook_anomaly"]
+    assert admin.patch(path, {"events": []}).json()["events"] == []
+
+
+class TestAnotherServer:
+    """A secret is for one server: who points a channel elsewhere gives it again."""
+
+    HEADERS = {"Authorization": "Bearer of this server"}
+
+    @pytest.fixture
+    def path(self, admin: Program) -> str:
+        config = {"url": URL, "secret": "shared secret", "headers": self.HEADERS}
+        return f"{CHANNELS}/{_made(admin, config=config)['id']}"
+
+    @pytest.mark.parametrize(
+        "url",
+        ["https://other.example/", "http://hooks.example/", "https://hooks.example:8443/services"],
+    )
+    @pytest.mark.parametrize("secret", [{}, {"secret": ""}, {"secret": MASK}])
+    def test_it_asks_for_the_secret_again(
+        self, admin: Program, path: str, url: str, secret: dict[str, str]
+    ) -> None:
+        given = {"url": url, "headers": None, **secret}
+        error = error_of(admin.patch(path, {"config": given}), 400, "invalid_argument")
+        assert error["details"]["field"] == "config.secret"
+        assert Channel.objects.get().settings["url"] == URL
+
+    @pytest.mark.parametrize("headers", [{}, {"headers": {"Authorization": MASK, "X": "new"}}])
+    def test_it_asks_for_headers_again(
+        self, admin: Program, path: str, headers: dict[str, Any]
+    ) -> None:
+        given = {"url": "https://other.example/", "secret": "another", **headers}
+        error = error_of(admin.patch(path, {"config": given}), 400, "invalid_argument")
+        assert error["details"]["field"] == "config.headers"
+
+    def test_it_takes_both_anew_or_neither(self, admin: Program, path: str) -> None:
+        other = {"url": "https://other.example/", "secret": "another", "headers": {"X-Key": "k"}}
+        assert admin.patch(path, {"config": other}).status_code == 200
+        assert Channel.objects.get().settings == other
+        third: dict[str, Any] = {"url": "https://third.example/", "secret": None, "headers": {}}
+        assert admin.patch(path, {"config": third}).status_code == 200
+        assert Channel.objects.get().settings == {"url": "https://third.example/"}
+
+    @pytest.mark.parametrize(
+        "url", ["https://hooks.example/services/new", "https://HOOKS.example:443/services/new"]
+    )
+    def test_it_keeps_them_on_the_same_server(self, admin: Program, path: str, url: str) -> None:
+        assert admin.patch(path, {"config": {"url": url}}).status_code == 200
+        kept = Channel.objects.get().settings
+        assert (kept["secret"], kept["headers"]) == ("shared secret", self.HEADERS)
 
 
 def test_it_shows_a_url_that_holds_nothing(admin: Program) -> None:

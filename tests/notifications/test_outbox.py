@@ -11,14 +11,26 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.urls import resolve
 from django.utils import timezone
 from django_q.models import OrmQ
 
 from dockrev import preferences
 from dockrev.dispatch import LOST_AFTER
+from dockrev.ids import new_id
 from dockrev.leases import LEASE
 from notifications import outbox
-from notifications.announce import COMPANY, NEW_VERSION, Check, NewVersion, new_versions
+from notifications.announce import (
+    ANOMALY,
+    COMPANY,
+    NEW_VERSION,
+    Anomaly,
+    Audit,
+    Check,
+    NewVersion,
+    anomalies,
+    new_versions,
+)
 from notifications.models import Channel, Notification
 from tests.github import digest
 from tests.sink import Sink, sink
@@ -50,7 +62,7 @@ def place() -> Iterator[Sink]:
 
 def channel(place: Sink, **given: Any) -> Channel:
     config = {"url": place.url, **given.pop("config", {})}
-    row = {"kind": "webhook", "name": "sink", "events": [NEW_VERSION], **given}
+    row = {"kind": "webhook", "name": "sink", "events": [NEW_VERSION, ANOMALY], **given}
     return Channel.objects.create(config=json.dumps(config), **row)
 
 
@@ -167,6 +179,135 @@ class TestChoice:
         tell(news("b"))
         send_all()
         assert len(place.received) == 2
+
+
+def wrong(number: int = 1, state: str = "missing", why: str = "") -> Anomaly:
+    return Anomaly(f"acme/r{number}", state, why)
+
+
+def audited(*found: Anomaly, job: str = "job_1") -> None:
+    audit = Audit(job, "success", missing=len(found), conflict=0, drift=0, error=0)
+    anomalies(audit, found, timezone.now())
+
+
+class TestAnomalies:
+    def test_it_sends_the_contract(self, place: Sink) -> None:
+        preferences.set("public_base_url", "https://dockrev.example")
+        channel(place)
+        audit = Audit("job_1", "success", missing=1, conflict=0, drift=1, error=0)
+        long = "It is inactive. " * 20
+        found = [wrong(1), wrong(2, "drift", long)]
+        anomalies(audit, found, timezone.now())
+        send_all()
+        [received] = place.received
+        assert received.headers["X-Dockrev-Event"] == "ghcr_webhook_anomaly"
+        body = received.json
+        assert body.pop("sentAt").endswith("Z")
+        assert body.pop("debug")["source"] == "dockrev"
+        cut = f"{long[:255]}…"
+        assert body == {
+            "schema": "dockrev.notification.ghcr_webhook_anomaly.v2",
+            "kind": "ghcr_webhook_anomaly",
+            "channel": "webhook",
+            "job": {
+                "id": "job_1",
+                "status": "success",
+                "missing": 1,
+                "conflict": 0,
+                "drift": 1,
+                "error": 0,
+                "totalAnomalies": 2,
+            },
+            "links": {
+                "primaryUrl": "https://dockrev.example/queue/job_1",
+                "jobUrl": "https://dockrev.example/queue/job_1",
+                "settingsUrl": "https://dockrev.example/settings/github-packages",
+                "repos": [
+                    {
+                        "owner": "acme",
+                        "repo": "r1",
+                        "fullName": "acme/r1",
+                        "state": "missing",
+                        "lastError": None,
+                    },
+                    {
+                        "owner": "acme",
+                        "repo": "r2",
+                        "fullName": "acme/r2",
+                        "state": "drift",
+                        "lastError": cut,
+                    },
+                ],
+                "truncated": {"reposOmitted": 0},
+            },
+            "human": {
+                "title": "2 webhooks need attention",
+                "summary": "acme/r1: the webhook is missing",
+                "detail": f"acme/r1: the webhook is missing\nacme/r2: {cut}",
+            },
+        }
+
+    def test_it_leads_to_pages_that_are_there(self, place: Sink) -> None:
+        channel(place)
+        audited(wrong(), job=new_id("job"))
+        send_all()
+        [received] = place.received
+        links = received.json["links"]
+        assert resolve(links["settingsUrl"]).url_name == "github_packages"
+        assert resolve(links["jobUrl"]).url_name == "job"
+        assert received.json["human"] == {
+            "title": "acme/r1: its webhook needs attention",
+            "summary": "acme/r1: the webhook is missing",
+        }
+
+    def test_it_names_ten_repositories_and_counts_the_rest(self, place: Sink) -> None:
+        channel(place)
+        audited(*(wrong(number) for number in range(13)))
+        send_all()
+        [received] = place.received
+        assert len(received.json["links"]["repos"]) == 10
+        assert received.json["links"]["truncated"] == {"reposOmitted": 3}
+        assert received.json["job"]["totalAnomalies"] == 13
+        assert received.json["human"]["detail"].endswith("and 3 more")
+
+    def test_it_tells_who_wants_to_hear_whatever_their_stacks(self, place: Sink) -> None:
+        channel(place, enabled=False)
+        channel(place, events=[NEW_VERSION])
+        hears = channel(place, stack_ids=["stk_2"])
+        audited(wrong())
+        assert Notification.objects.get().channel == hears
+
+    def test_it_is_silent_where_all_is_well(self, place: Sink) -> None:
+        channel(place)
+        audited()
+        assert not Notification.objects.exists()
+
+    def test_it_sends_one_message_of_an_audit_that_is_run_again(self, place: Sink) -> None:
+        channel(place)
+        audited(wrong(1))
+        audited(wrong(1), wrong(2))
+        send_all()
+        audited(wrong(1), wrong(2), wrong(3))
+        send_all()
+        [received] = place.received
+        assert received.json["job"]["totalAnomalies"] == 2
+
+    def test_it_sends_a_repetition_with_what_the_first_try_said(self, place: Sink) -> None:
+        channel(place)
+        place.answers = [500]
+        audited(wrong(1))
+        send_all()
+        audited(wrong(1), wrong(2))
+        send_all(timedelta(minutes=1))
+        told = [received.json["job"]["totalAnomalies"] for received in place.received]
+        assert told == [1, 1]
+
+    def test_it_tells_of_the_same_again_after_the_next_audit(self, place: Sink) -> None:
+        channel(place)
+        audited(wrong(), job="job_1")
+        audited(wrong(), job="job_2")
+        send_all()
+        assert {received.json["job"]["id"] for received in place.received} == {"job_1", "job_2"}
 
 
 class TestTrouble:
