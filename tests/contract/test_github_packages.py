@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from integrations.github import client
 from integrations.models import HookAccount, HookTarget, Receiver
 from tests.people import Program, error_of
 
@@ -20,7 +21,13 @@ def _receiver() -> Receiver:
     return Receiver.objects.get(kind="github-packages")
 
 
-def test_it_is_off_at_first(viewer: Program) -> None:
+@pytest.fixture
+def github_com(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own address, which the suite hides; nothing may be asked there."""
+    monkeypatch.setattr(client, "API_URL", "https://api.github.com")
+
+
+def test_it_is_off_at_first(viewer: Program, github_com: None) -> None:
     assert viewer.get(SETTINGS).json() == {
         "enabled": False,
         "callbackUrl": None,
@@ -51,7 +58,7 @@ def test_it_makes_a_secret_where_a_token_can_tell_it(admin: Program) -> None:
     assert account.credential == PAT
 
 
-def test_it_is_not_switched_on_without_token_or_secret(admin: Program) -> None:
+def test_it_is_not_switched_on_without_token_or_secret(admin: Program, github_com: None) -> None:
     response = admin.put(SETTINGS, {"enabled": True, "apiUrl": "https://ghe.example/api/v3"})
     error = error_of(response, 422, "credential_rejected")
     assert error["details"] == {"reason": "pat_missing"}
@@ -103,7 +110,7 @@ def test_it_saves_nothing_where_a_field_is_wrong(
     assert (account.credential, account.callback_url) == ("", "")
 
 
-def test_it_takes_plain_http_for_loopback(admin: Program) -> None:
+def test_it_takes_plain_http_for_loopback(admin: Program, github_com: None) -> None:
     given = {"callbackUrl": "http://127.0.0.1:50883/hook", "apiUrl": "http://localhost:8080/api/"}
     body = admin.put(SETTINGS, given).json()
     assert body["callbackUrl"] == "http://127.0.0.1:50883/hook"
