@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from dockrev.row_admin import RecordAdmin, RowAdmin
-from integrations import ingest
+from integrations import ingest, tracking
 from integrations.forms import HookAccountForm, HookTargetForm, ReceiverForm
+from integrations.hooks import credentials
 from integrations.models import Delivery, HookAccount, HookTarget, Receiver
 from integrations.payloads import readable
 
@@ -76,14 +79,29 @@ class HookAccountAdmin(RowAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return ("provider", "receiver") if obj else ()
 
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Try a new token, which must wait for the end of the transaction."""
+        super().save_model(request, obj, form, change)
+        if obj.credential and not obj.credential_report:
+            transaction.on_commit(partial(credentials.try_and_store, obj))
+
 
 @admin.register(HookTarget)
 class HookTargetAdmin(RowAdmin):
-    """Repositories that deliveries may come from, each `owner/name`."""
+    """Repositories that deliveries may come from, each `owner/name`.
+
+    A deleted one that has a hook is only marked as removed, until the next sync.
+    """
 
     form = HookTargetForm
-    list_display = ("full_name", "account", "selected", "hook_state", "verified_at")
-    list_filter = ("selected", "hook_state", "account")
+    list_display = ("full_name", "account", "selected", "removed", "hook_state", "verified_at")
+    list_filter = ("selected", "removed", "hook_state", "account")
     list_select_related = ("account",)
     search_fields = ("full_name",)
     fields = ("account", "full_name", "selected")
+
+    def delete_model(self, request: HttpRequest, obj: HookTarget) -> None:
+        tracking.forget(HookTarget.objects.filter(pk=obj.pk))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[HookTarget]) -> None:
+        tracking.forget(queryset)

@@ -96,7 +96,9 @@ class HookAccountForm(RowForm):
 
 
 class HookTargetForm(RowForm):
-    also = ("name_key", "owner_key")
+    """A repository that was removed, and whose hook is still to be deleted, comes back."""
+
+    also = ("name_key", "owner_key", "removed")
 
     class Meta:
         model = HookTarget
@@ -113,9 +115,18 @@ class HookTargetForm(RowForm):
             return
         if named.kind != "repo":
             self.add_error("full_name", _("Name one repository: owner/name."))
+        if self.instance.hook_id and named.full_name.lower() != self.instance.name_key:
+            text = _(
+                "It has a webhook: remove it, and add the other, so that the webhook goes too."
+            )
+            self.add_error("full_name", text)
         same = HookTarget.objects.filter(account=account, name_key=named.full_name.lower())
-        if same.exclude(pk=self.instance.pk).exists():
+        twin = same.exclude(pk=self.instance.pk).first()
+        if twin and (not twin.removed or not self.instance._state.adding):
             self.add_error("full_name", _("This repository is tracked already."))
+        elif twin:
+            self.instance = twin
+        self.instance.removed = False
         self.cleaned_data["full_name"] = named.full_name
 
 

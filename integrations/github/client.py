@@ -265,8 +265,9 @@ class Client:
                 )
             except http.Unreachable as error:
                 raise Unavailable(str(error)) from None
-        if answer.status < 500:
-            self._rest_until = refusals.rest_until(answer.headers)
+        until = refusals.rest_until(answer.headers)
+        if until is not None and answer.status < 500:
+            self._rest_until = until
         return answer
 
     def _headers(self, call: _Call) -> dict[str, str]:

@@ -13,6 +13,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from checks.models import Job, Registry
 from dockrev.fields import MASK
@@ -137,6 +138,39 @@ def test_it_renames_a_tracked_repository_for_the_matcher_too(back_room: Client) 
     assert back_room.post(path, given).status_code == 302
     row.refresh_from_db()
     assert (row.full_name, row.name_key, row.owner_key) == ("Other/One", "other/one", "other")
+
+
+def test_it_keeps_a_repository_until_its_hook_is_gone(back_room: Client) -> None:
+    account = HookAccount.objects.get()
+    row = HookTarget.objects.create(account=account, full_name="acme/api", hook_id="7")
+    base = "/admin/integrations/hooktarget/"
+    change = f"{base}{row.pk}/change/"
+    moved = {**_form(back_room, change), "full_name": "acme/web"}
+    assert back_room.post(change, moved).status_code == 200
+    assert back_room.post(f"{base}{row.pk}/delete/", {"post": "yes"}).status_code == 302
+    row.refresh_from_db()
+    assert (row.full_name, row.removed, row.selected) == ("acme/api", True, False)
+    given = {"account": account.pk, "full_name": "ACME/api", "selected": "on"}
+    assert back_room.post(f"{base}add/", given).status_code == 302
+    row.refresh_from_db()
+    assert (row.removed, row.selected, row.hook_id) == (False, True, "7")
+    assert HookTarget.objects.count() == 1
+
+
+def test_it_tries_a_token_once_that_is_saved(
+    back_room: Client, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
+    account = HookAccount.objects.get()
+    path = f"/admin/integrations/hookaccount/{account.pk}/change/"
+    given = {**_form(back_room, path), "credential": "ghp_token"}
+    with django_capture_on_commit_callbacks(execute=True):
+        assert back_room.post(path, given).status_code == 302
+    account.refresh_from_db()
+    assert account.credential_report["state"] == "untried"
+    moved = {**_form(back_room, path), "api_url": "https://ghe.example"}
+    assert back_room.post(path, moved).status_code == 200
+    account.refresh_from_db()
+    assert account.api_url == ""
 
 
 def test_it_keeps_a_token_and_a_password_that_are_not_typed_again(back_room: Client) -> None:
