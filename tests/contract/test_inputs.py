@@ -41,6 +41,8 @@ def test_it_reads_a_repository(text: str) -> None:
         "https://github.com/orgs/acme",
         "https://github.com/orgs/acme/repositories",
         "github.com/orgs/acme/packages",
+        "orgs/acme",
+        "git@github.com:acme",
     ],
 )
 def test_it_reads_an_owner(text: str) -> None:
@@ -63,6 +65,8 @@ def test_it_refuses_a_name_that_github_has_not(name: str) -> None:
         "https://github.com",
         "https://github.com/",
         "https://github.com/orgs",
+        "orgs",
+        "orgs/acme/api",
         "https://github.com/settings/tokens",
         "https://ghe.example/acme/api",
         "https://gitlab.com/acme/api",

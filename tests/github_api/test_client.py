@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from functools import partial
@@ -103,6 +104,15 @@ class TestPages:
         assert urls == [f"https://h{number}.example/" for number in range(60)]
         assert 1 < github.most_at_once <= 5
         assert [done for done, _total in told] == sorted(done for done, _total in told)
+
+    def test_it_asks_for_no_more_at_once_however_many_threads_ask(
+        self, client: Client, github: FakeGitHub
+    ) -> None:
+        github.latency = 0.02
+        with ThreadPoolExecutor(20) as pool:
+            answers = [pool.submit(client.get, "/user") for _number in range(40)]
+        assert all(answer.result().status == 200 for answer in answers)
+        assert github.most_at_once == 5
 
     def test_it_stops_when_progress_says_so(self, client: Client, github: FakeGitHub) -> None:
         for number in range(60):
