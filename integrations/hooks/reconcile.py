@@ -49,7 +49,7 @@ LOOK_BACK = timedelta(days=3)  # as long as github.com keeps its list for sure
 OVERLAP = timedelta(minutes=10)  # attempts are not listed strictly in the order of their time
 WHOLE_SECONDS = timedelta(seconds=1)  # what providers cut off their times
 MAX_PAGES = 100
-MAX_TAKEN = 300  # in one run; the rest is taken by the next
+MAX_FETCHED = 300  # in one run; the rest is left to the next
 MAX_FAILURES = 100  # named in the summary
 _BATCH = 500  # ids asked for in one query
 
@@ -158,6 +158,7 @@ class _Reconciliation:
     def __init__(self, run: Run, account: HookAccount, provider: Provider) -> None:
         self.run, self.account, self.provider = run, account, provider
         self.counts = Counts()
+        self.fetched = 0
         self.earliest = _earliest(account, timezone.now())
         self.pool = ThreadPoolExecutor(provider.limit, thread_name_prefix="reconcile")
 
@@ -234,7 +235,8 @@ class _Reconciliation:
     def _take(self, missed: Missed) -> None:
         """Fetch and take what was missed, as far as this run goes; note how far that is."""
         before, at_once = self.counts.taken, self.provider.limit
-        wanted = list(missed.left.values())[: max(0, MAX_TAKEN - before)]
+        wanted = list(missed.left.values())[: MAX_FETCHED - self.fetched]
+        self.fetched += len(wanted)
         try:
             for start in range(0, len(wanted), at_once):
                 self.run.stop_if_cancelled()

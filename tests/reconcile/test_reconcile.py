@@ -221,7 +221,7 @@ class TestHowFarBack:
     def test_it_takes_so_many_at_once_and_the_rest_next_time(
         self, github: FakeGitHub, reconcile: Reconcile, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(module, "MAX_TAKEN", 7)
+        monkeypatch.setattr(module, "MAX_FETCHED", 7)
         sent = [miss(github, tag=str(number)) for number in range(10)]
         for hours, attempt in enumerate(reversed(sent), start=1):
             attempt.delivered_at -= timedelta(hours=hours)
@@ -231,6 +231,16 @@ class TestHowFarBack:
         assert guids() == [attempt.guid for attempt in sent[:7]]
         reconcile()
         assert guids() == [attempt.guid for attempt in sent]
+
+    def test_it_asks_for_so_many_whatever_comes_of_it(
+        self, github: FakeGitHub, reconcile: Reconcile, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "MAX_FETCHED", 7)
+        for _number in range(10):
+            miss(github)
+        github.fail("GET", "*/deliveries/*", "html", times=99)
+        reconcile()
+        assert [kind for kind, _status in asked(github)].count("payload") == 7
 
     def test_it_reads_so_many_pages_and_says_so(
         self, github: FakeGitHub, reconcile: Reconcile, monkeypatch: pytest.MonkeyPatch
