@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -12,8 +13,9 @@ from django.utils.translation import gettext as _
 
 from checks import queue
 from checks.kinds import JobKind, Outcome
-from checks.models import Job
+from checks.models import Job, JobLog
 from checks.run import Run
+from checks.tasks import JobFailed
 from integrations import rotation
 from integrations.hooks.accounts import aim_of, hooks_of, known_of, open_account, proven, resources
 from integrations.hooks.book import BAD, Book, conflict_of, keep_book
@@ -24,6 +26,7 @@ from integrations.hooks.repository import error_words, in_line, several, words_o
 from integrations.hooks.round import ENDS, Done, Gate, go_round
 from integrations.models import HookAccount, HookTarget
 from notifications import announce
+from notifications.announce import Anomaly
 
 State = HookTarget.HookState
 
@@ -35,9 +38,16 @@ def audit(run: Run) -> Outcome:
     targets = [row for row in rows if row.full_name not in book.said]
     work = partial(_compare, provider, aim_of(account, provider).sought)
     results = go_round(run, provider, targets, work, before=len(book.said))
-    outcome = keep_book(run, account, book, results)
+    try:
+        outcome = keep_book(run, account, book, results)
+    except JobFailed as error:
+        run.log(str(error), level=JobLog.Level.ERROR)
+        outcome = Outcome({**run.summary, "error": str(error)}, status=Job.Status.FAILED)
+        unseen = [_refused(row, error) for row in targets if row.full_name not in book.said]
+    else:
+        unseen = []
     rotation.complete(account, timezone.now())
-    return replace(outcome, write=partial(_announce, book.results))
+    return replace(outcome, write=partial(_announce, [*_anomalies(book.results), *unseen]))
 
 
 KIND = JobKind("hooks.audit", cluster="long", repeatable=True, run=audit, resources=resources)
@@ -96,14 +106,22 @@ def _judge(made: Plan) -> tuple[State, str]:
     return State.DRIFT, f"{text[:1].upper()}{text[1:]}."
 
 
-def _announce(results: list[dict[str, Any]], job: Job) -> None:
-    """Tell what a scheduled audit found. Called in the transaction that finishes the job."""
-    found = [
-        announce.Anomaly(result["repo"], result["state"], result["message"] or "")
+def _anomalies(results: Iterable[Mapping[str, Any]]) -> list[Anomaly]:
+    return [
+        Anomaly(result["repo"], result["state"], result["message"] or "")
         for result in results
         if result["state"] in BAD
     ]
-    if not (job.notify and found):
+
+
+def _refused(target: HookTarget, error: JobFailed) -> Anomaly:
+    """Nothing is known of a repository that was not looked at, and people have to hear it."""
+    return Anomaly(target.full_name, State.ERROR.value, str(error))
+
+
+def _announce(found: Sequence[Anomaly], job: Job) -> None:
+    """Tell what a scheduled audit found. Called in the transaction that finishes the job."""
+    if not job.notify:
         return
     counts = Counter(anomaly.state for anomaly in found)
     of_each = {state: counts[state] for state in sorted(BAD)}
