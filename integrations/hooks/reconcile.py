@@ -30,6 +30,7 @@ from checks.models import Job, JobLog
 from checks.run import Run
 from checks.tasks import JobFailed
 from dockrev import preferences
+from dockrev.fields import UnreadableSecret
 from integrations import ingest
 from integrations.hooks.errors import (
     CredentialInvalid,
@@ -108,7 +109,11 @@ class Counts:
 
 
 def reconcile(run: Run) -> Outcome:
-    account = _ready().filter(pk=run.job.params["account"]).select_related("receiver").first()
+    rows = _ready().filter(pk=run.job.params["account"]).select_related("receiver")
+    try:
+        account = rows.first()
+    except UnreadableSecret as error:
+        raise JobFailed(str(error)) from None
     if account is None:
         return Outcome(quiet=True)  # it was switched off, or lost its token, in the meantime
     work = _Reconciliation(run, account, provider_of(account))

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 import time_machine
+from cryptography.fernet import Fernet
 from django.db import IntegrityError, connection, connections
 from django.test import Client
 from django.utils import timezone
 from django_q.models import OrmQ
+from pytest_django import Settings
 
 from checks.models import Job
 from checks.tasks import run_job
@@ -342,6 +344,15 @@ class TestTrouble:
         assert job.status == "failed"
         assert "GitHub does not accept the token" in job.summary["error"]
         assert TOKEN not in str(job.summary)
+
+    def test_it_says_that_a_token_cannot_be_read(
+        self, reconcile: Reconcile, settings: Settings
+    ) -> None:
+        settings.ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+        job = reconcile()
+        assert job is not None
+        assert job.status == "failed"
+        assert "cannot be read with the present key" in job.summary["error"]
 
     def test_it_waits_for_a_rate_limit_to_end_and_goes_on(
         self, github: FakeGitHub, reconcile: Reconcile
