@@ -240,9 +240,9 @@ def _page(
 ) -> HttpResponse:
     feature = packages.load()
     account = feature.account
+    last = work.latest(account)  # first: what a job that is over did is in the rest
     looked = tracked.look(account, show=request.GET.get("show", "all"), words=words_of(request))
     page = page_of(request, looked.repositories)
-    host = feature.receiver.registry_host or GitHubPackages.registry_host
     report = credentials.report_of(account)
     context = {
         "feature": feature,
@@ -261,8 +261,8 @@ def _page(
         "owners": [note for note in account.inputs if note["kind"] == "owner"],
         "look": looked,
         "page": page,
-        "deployed": tracked.deployed(page, host),
-        "work": work.latest(account),
+        "deployed": tracking.deployed(account),
+        "work": last,
         **more,
     }
     return render(request, "integrations/github/page.html", context, status=status)

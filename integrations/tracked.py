@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -12,13 +11,11 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from checks.models import Service
 from dockrev.errors import NotFound
 from integrations import rotation, tracking
 from integrations.endpoints import callback_of
 from integrations.github.packages import Packages
 from integrations.hooks.plan import same_url
-from integrations.matching import FRONTS
 from integrations.models import HookAccount, HookTarget
 
 State = HookTarget.HookState
@@ -151,15 +148,6 @@ def count(account: HookAccount) -> Counts:
         total=Count("pk"), chosen=Count("pk", filter=selected), **states
     )
     return Counts(counts.pop("total"), counts.pop("chosen"), counts)
-
-
-def deployed(repositories: Iterable[HookTarget], registry_host: str) -> set[str]:
-    """Which of them some service here runs an image of, by the image's name. One query."""
-    hosts = [registry_host, FRONTS.get(registry_host, registry_host)]
-    running = Service.objects.present().filter(registry__in=hosts).order_by()
-    names = running.values_list("repository", flat=True).distinct()
-    sources = {"/".join(name.lower().split("/")[:2]) for name in names}
-    return {row.name_key for row in repositories} & sources
 
 
 def failing(account: HookAccount, heard: datetime | None) -> HookTarget | None:

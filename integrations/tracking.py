@@ -81,7 +81,7 @@ def resolve(account: HookAccount, text: str, progress: Progress) -> Resolved:
     named = read_input(account, text)
     owned = _owned(account, named, progress)
     known = {row.name_key: row for row in present(account).filter(owner_key=named.owner.lower())}
-    running = _deployed(account, named.owner.lower())
+    running = deployed(account, named.owner)
     found = []
     for each in owned.repositories:
         key = each.full_name.lower()
@@ -156,6 +156,19 @@ def forget(targets: QuerySet[HookTarget]) -> int:
     return kept + gone
 
 
+def deployed(account: HookAccount, owner: str = "") -> set[str]:
+    """The names, owner/name in lower case, under which images run here; of one owner, or all."""
+    receiver = account.receiver
+    host = receiver.registry_host or RECEIVERS[receiver.kind].registry_host
+    hosts = {host, FRONTS.get(host, host)}
+    mirrors = Registry.objects.filter(mirror_of__in=hosts).values("host")
+    running = Service.objects.present().filter(Q(registry__in=hosts) | Q(registry__in=mirrors))
+    if owner:
+        running = running.filter(repository__startswith=f"{owner.lower()}/")
+    paths = running.order_by().values_list("repository", flat=True).distinct()
+    return {"/".join(path.split("/")[:2]) for path in paths}
+
+
 def _owned(account: HookAccount, named: Named, progress: Progress) -> Owned:
     """The repositories that a name stands for. A repository's own needs no call to GitHub."""
     if named.kind == "repo":
@@ -178,18 +191,6 @@ def _why_none(account: HookAccount) -> list[str]:
     if report and report.kind == "fine-grained":
         words.append(_("A fine-grained token sees what it was given of one owner, and no more."))
     return words
-
-
-def _deployed(account: HookAccount, owner: str) -> set[str]:
-    """The names, owner/name, under which an owner's images run here."""
-    receiver = account.receiver
-    host = receiver.registry_host or RECEIVERS[receiver.kind].registry_host
-    hosts = {host, FRONTS.get(host, host)}
-    mirrors = Registry.objects.filter(mirror_of__in=hosts).values("host")
-    running = Service.objects.present().filter(Q(registry__in=hosts) | Q(registry__in=mirrors))
-    names = running.filter(repository__startswith=f"{owner}/").order_by()
-    paths = names.values_list("repository", flat=True).distinct()
-    return {"/".join(path.split("/")[:2]) for path in paths}
 
 
 @transaction.atomic
