@@ -10,10 +10,11 @@ from django.utils import timezone
 from playwright.sync_api import ViewportSize, expect
 
 from checks.models import Host, JobLog, Service, Stack
+from integrations.models import HookTarget
 from tests.browser.conftest import DESKTOP, PHONE, Open, Scheme
 from tests.github import digest, published
 from tests.pages.rows import candidate, delivery, job
-from tests.rows import github_receiver, service
+from tests.rows import github_receiver, service, tracked
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 LONG = "a-name-that-somebody-generated-from-a-template-and-never-looked-at-again-0001"
@@ -28,6 +29,7 @@ def places(people: None) -> list[str]:
     Host.objects.update(error=f"unix:///{LONG}/{LONG}.sock does not answer.")
     candidate(row, tag="v1.1.0-nightly.20251120-alpine3.20-rootless-experimental")
     Service.objects.update(error=f"{IMAGE}: no answer.", running_digests=[digest("a")])
+    receiver = github_receiver()
     shown = job(
         "check.all",
         "running",
@@ -37,9 +39,18 @@ def places(people: None) -> list[str]:
         progress_message=LONG,
     )
     JobLog.objects.create(job=shown, at=timezone.now(), level="error", message=LONG * 5)
+    hook = {"id": "1" * 20, "url": IMAGE, "events": ["package"] * 9, "active": True}
+    HookTarget.objects.filter(pk=tracked(f"acme/{LONG}").pk).update(
+        hook_id="1",
+        hook_state="conflict",
+        conflict_hooks=[{**hook, "lastFailure": LONG}, hook],
+        last_error=LONG * 3,
+        last_failure=LONG,
+        last_failure_at=timezone.now(),
+    )
     failed = job("discovery", "failed", created_by=LONG, summary={"error": LONG * 3})
     told = delivery(
-        github_receiver(),
+        receiver,
         repository=f"acme/{LONG}",
         images=[f"{IMAGE}:1@{digest('a')}"],
         matched_service_ids=[row.pk],
@@ -48,6 +59,7 @@ def places(people: None) -> list[str]:
         payload=json.dumps({**published(), "long": LONG * 9}).encode(),
     )
     pages = ["/", "/?show=updates", "/?q=nothing", "/queue", "/deliveries", "/settings"]
+    pages += ["/settings/github-packages", "/settings/github-packages?q=nothing"]
     details = [f"/queue/{shown.pk}", f"/queue/{failed.pk}", f"/deliveries/{told.pk}"]
     return [*pages, *details, f"/services/{row.stack_id}/{row.pk}", "/settings/password"]
 

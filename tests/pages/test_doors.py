@@ -14,7 +14,8 @@ from tests.rows import github_receiver, service
 
 pytestmark = pytest.mark.django_db
 
-READ = ["/", "/queue", "/deliveries", "/settings", "{service}", "{job}", "{job}/log", "{delivery}"]
+READ = ["/", "/queue", "/deliveries", "/settings", "/settings/github-packages"]
+READ += ["{service}", "{job}", "{job}/log", "{delivery}"]
 ACT = [
     "/check",
     "/discover",
