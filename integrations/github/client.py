@@ -44,8 +44,8 @@ MOVED = {301, 302, 307, 308}
 class Patience:
     """How long to try. No further attempt begins once `total` seconds have gone by."""
 
-    timeout: tuple[float, float] = (5.0, 15.0)
-    total: float = 60.0
+    timeout: tuple[float, float] = (5.0, 12.0)  # GitHub itself gives up after 10 seconds
+    total: float = 15.0
 
 
 PATIENT = Patience()

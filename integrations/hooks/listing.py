@@ -12,6 +12,7 @@ from checks.tasks import JobFailed
 from dockrev.errors import ApiError, InvalidArgument
 from integrations import tracking
 from integrations.hooks import credentials
+from integrations.hooks.errors import RateLimited
 from integrations.models import HookAccount
 
 
@@ -52,6 +53,8 @@ def _list(run: Run) -> Outcome:
     try:
         change = tracking.add(account, owner, selected=selected, progress=tell)
     except ApiError as error:
+        if isinstance(error.__cause__, RateLimited):
+            return Outcome({"owner": owner}, again_at=error.__cause__.until)
         run.partial({"owner": owner, **error.details})  # why, and where to go about it
         raise JobFailed(error.message) from None
     return Outcome(

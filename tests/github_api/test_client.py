@@ -301,6 +301,14 @@ class TestLimits:
         with time_machine.travel(first.until, tick=True):
             client.get("/user")
 
+    def test_it_asks_no_more_where_only_words_say_so(self, serve: Starts) -> None:
+        words = "You have exceeded a secondary rate limit"
+        server = serve(lambda _: as_json(403, message=words))
+        client = Client(TOKEN, f"http://{server.address}")
+        for _attempt in range(2):
+            assert isinstance(refused(lambda: client.get("/user")), RateLimited)
+        assert len(server.asked) == 1
+
     def test_it_stops_at_the_last_call_that_is_left(
         self, client: Client, github: FakeGitHub
     ) -> None:

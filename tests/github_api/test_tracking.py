@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import time_machine
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from checks import queue
@@ -311,6 +313,16 @@ class TestListing:
         assert "single sign-on" in job.summary["error"]
         assert job.summary["reason"] == "sso_required"
         assert "/sso?authorization_request=" in job.summary["ssoUrl"]
+
+    def test_it_waits_for_as_long_as_github_wants(
+        self, account: HookAccount, acme: FakeGitHub
+    ) -> None:
+        acme.fail("GET", "/orgs/acme/repos", with_="secondary_limit")
+        job = self.done(self.ask(account))
+        assert job.status == "queued" and job.not_before is not None
+        assert 50 < (job.not_before - timezone.now()).total_seconds() < 70
+        with time_machine.travel(job.not_before):
+            assert self.done(job).summary["reposAdded"] == 3
 
     def test_it_can_be_cancelled(
         self, account: HookAccount, github: FakeGitHub, monkeypatch: pytest.MonkeyPatch
