@@ -1,0 +1,75 @@
+"""What is published while nothing of Dockrev runs is known as soon as it runs again."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.request import Request, urlopen
+
+import pytest
+
+from tests.fake_github.server import FakeGitHub
+from tests.github import published
+from tests.processes.instance import Instance, until
+
+TOKEN = "ghp_0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+class Api:
+    """Calls an instance with an admin's token."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+        made = instance.command("token", "create", "--user", "admin")
+        self.headers = {
+            "Authorization": f"Bearer {made.stdout.strip()}",
+            "Content-Type": "application/json",
+        }
+
+    def call(self, method: str, path: str, **body: Any) -> Any:
+        raw = json.dumps(body).encode() if body else None
+        asked = Request(self.instance.url(path), raw, self.headers, method=method)  # noqa: S310 - ours
+        with urlopen(asked, timeout=20) as answer:  # noqa: S310 - the same
+            return json.load(answer)
+
+    def deliveries(self) -> dict[str, tuple[bool, int]]:
+        """Of packages, by the sender's id: whether it was brought in, and how often it came."""
+        rows = self.call("GET", "/api/deliveries")["deliveries"]
+        return {
+            row["senderId"]: (row["reconciled"], row["attempts"])
+            for row in rows
+            if row["event"] == "package"
+        }
+
+
+@pytest.fixture
+def github(github: FakeGitHub) -> FakeGitHub:
+    github.add_token(TOKEN, scopes=["repo", "admin:repo_hook"])
+    github.add_repository("acme/api")
+    return github
+
+
+def test_it_catches_up_when_it_starts(instance: Instance, github: FakeGitHub) -> None:
+    process = instance.run()
+    api = Api(instance)
+    callback = instance.url("/api/webhooks/github-packages")
+    given = {"enabled": True, "pat": TOKEN, "apiUrl": github.url, "callbackUrl": callback}
+    api.call("PUT", "/api/github-packages/settings", **given)
+    api.call("POST", "/api/github-packages/targets/add", input="acme/api")
+    api.call("POST", "/api/github-packages/sync", dryRun=False)
+    until(lambda: github.hooks("acme/api"), within=30, what="there is a hook")
+    github.settle()
+    until(
+        lambda: api.call("GET", "/api/github-packages/repos")["repos"][0]["hookId"],
+        within=10,
+        what="the hook is known",
+    )
+    (came,) = github.publish("acme/api", published())
+    process.terminate()
+    process.wait(20)
+    missed = [github.publish("acme/api", published(tag=tag))[0] for tag in ("2", "3")]
+    assert {attempt.failed for attempt in missed} == {True}
+
+    instance.run()
+    known = {came.guid: (False, 1), **{attempt.guid: (True, 1) for attempt in missed}}
+    until(lambda: api.deliveries() == known, within=30, what="all is known")
