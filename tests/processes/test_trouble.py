@@ -69,6 +69,12 @@ def test_it_goes_on_when_one_of_two_workers_dies_whole(instance: Instance) -> No
 def test_it_notices_workers_that_do_nothing(instance: Instance) -> None:
     assert instance.command("migrate").returncode == 0
     instance.work()
+    # One that is stopped in a transaction, as at the start, would keep everybody from writing.
+    first = instance.ask(1)
+    until(lambda: instance.did(first), within=20)
+    until(
+        lambda: not instance.rows("SELECT id FROM checks_job WHERE finished_at IS NULL"), within=20
+    )
     stuck = instance.workers()
     for pid in stuck[:2]:
         os.kill(pid, signal.SIGSTOP)
