@@ -79,16 +79,26 @@ class Book:
                 self._write_unchanged()
             return
         rows = HookTarget.objects.filter(pk=done.target.pk)
-        if done.target.hook_id and (hook_id := done.changes.get("hook_id")):
+        hook_id = done.changes.get("hook_id")
+        if done.target.hook_id and hook_id:
             # The ping of a new hook may have come before we hear that there is one.
             rows.exclude(hook_id=hook_id).update(verified_at=None, deliveries_etag="")
-        rows.update(**done.changes, **{self._at: timezone.now()})
+        changes = {**done.changes, self._at: timezone.now()}
+        if not rows.update(**changes) and hook_id:
+            _bring_back(done.target, changes)
 
     def _write_unchanged(self) -> None:
         rows = HookTarget.objects.filter(pk__in=self._unchanged)
         if self._unchanged:
             rows.update(**{self._at: timezone.now()})
         self._unchanged = []
+
+
+def _bring_back(target: HookTarget, changes: dict[str, Any]) -> None:
+    """A row that was removed while its hook was made: the next sync has to delete that hook."""
+    for name, value in {**changes, "selected": False, "removed": True}.items():
+        setattr(target, name, value)
+    HookTarget.objects.bulk_create([target], ignore_conflicts=True)
 
 
 def keep_book(run: Run, account: HookAccount, book: Book, results: Iterable[Done]) -> Outcome:

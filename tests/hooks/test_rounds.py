@@ -113,6 +113,27 @@ def _broken(hook: object) -> None:
     raise ZeroDivisionError
 
 
+@pytest.mark.django_db(transaction=True)
+class TestRemovedMeanwhile:
+    def test_it_deletes_the_hook_with_the_next_sync(
+        self, github: FakeGitHub, track: Track, sync: Sync
+    ) -> None:
+        track()
+
+        def remove(method: str, path: str) -> None:
+            if method == "POST":
+                HookTarget.objects.all().delete()
+                connections.close_all()
+
+        github.before = remove
+        assert said(sync()) == {"acme/api": "created"}
+        row = HookTarget.objects.get()
+        assert (row.selected, row.removed) == (False, True)
+        assert said(sync()) == {"acme/api": "deleted"}
+        assert github.hooks("acme/api") == []
+        assert not HookTarget.objects.exists()
+
+
 class TestArchived:
     def test_it_says_why_nothing_can_be_done(
         self, github: FakeGitHub, track: Track, sync: Sync
