@@ -19,12 +19,13 @@ from django.utils import timezone
 from checks.models import Job, JobLog
 from checks.tasks import run_job
 from dockrev import http
-from integrations.models import Delivery, HookTarget
+from integrations.hooks import asking
+from integrations.models import Delivery, HookAccount, HookTarget, Receiver
 from integrations.rotation import fingerprint
 from tests.fake_github.server import FakeGitHub
 from tests.fake_github.state import Hook
 from tests.github import SECRET
-from tests.hooks.doing import CALLBACK, TOKEN, Sync, Track, said
+from tests.hooks.doing import CALLBACK, TOKEN, Sync, Track, done, said, writes
 from tests.processes.instance import Instance, until
 
 NAMES = [f"acme/r{number}" for number in range(8)]
@@ -237,6 +238,28 @@ class TestOthersWhoWorkThereToo:
         job = sync()
         assert job.summary["counts"] == {"error": 1, "noop": 7}
 
+    def test_it_says_that_a_repository_was_renamed(
+        self, github: FakeGitHub, eight: list[HookTarget], sync: Sync
+    ) -> None:
+        github.rename("acme/r3", "r33")
+        job = sync()
+        assert job.summary["counts"] == {"created": 7, "error": 1}
+        assert "renamed or moved" in targets(["acme/r3"])[0].last_error
+
+    def test_it_finds_its_hook_behind_a_hundred_others(
+        self, github: FakeGitHub, track: Track, sync: Sync
+    ) -> None:
+        track()
+        for number in range(120):
+            github.add_hook("acme/api", url=f"https://example.com/{number}", events=["push"])
+        github.add_hook("acme/api", url=CALLBACK)
+        assert said(sync()) == {"acme/api": "updated"}
+        assert said(sync()) == {"acme/api": "noop"}
+        assert [each.query["page"] for each in github.requests if "page" in each.query] == [
+            ["2"],
+            ["2"],
+        ]
+
     def test_it_says_why_github_will_have_no_more_hooks(
         self, github: FakeGitHub, track: Track, sync: Sync
     ) -> None:
@@ -351,6 +374,61 @@ def proves(target: HookTarget, at: datetime) -> None:
         received_at=at,
         last_received_at=at,
     )
+
+
+class TestOtherJobs:
+    def test_an_audit_stops_when_the_token_is_revoked_half_way(
+        self, github: FakeGitHub, account: HookAccount, eight: list[HookTarget], sync: Sync
+    ) -> None:
+        sync()
+        github.requests.clear()
+        github.before = Nth("GET", 4, lambda path: github.revoke(TOKEN))
+        job = done(asking.audit(account, username="ada", reason="ui"))
+        assert job.status == "failed"
+        assert "does not accept the token" in job.summary["error"]
+        assert len(said(job, "state")) < 8
+        assert writes(github) == []
+        github.before = None
+        github.add_token(TOKEN, scopes=["repo"])
+        ends_well(github, sync)
+
+    @pytest.mark.parametrize("kind", BROKEN)
+    def test_an_audit_says_what_it_could_not_read_and_does_nothing(
+        self,
+        github: FakeGitHub,
+        account: HookAccount,
+        eight: list[HookTarget],
+        sync: Sync,
+        kind: int | str,
+    ) -> None:
+        sync()
+        github.requests.clear()
+        github.fail("GET", "/repos/acme/r3/hooks", with_=kind, times=99)
+        job = done(asking.audit(account, username="ada", reason="ui"))
+        assert job.summary["counts"] == {"error": 1, "ok": 7}
+        assert writes(github) == []
+        ends_well(github, sync)
+
+    def test_a_removal_that_was_cut_off_is_finished_by_the_next(
+        self, github: FakeGitHub, account: HookAccount, eight: list[HookTarget], sync: Sync
+    ) -> None:
+        sync()
+        theirs = github.add_hook("acme/r1", url="https://example.com/theirs")
+        Receiver.objects.update(enabled=False)
+        account = HookAccount.objects.select_related("receiver").get()
+        github.before = Nth("DELETE", 3, lambda path: github.revoke(TOKEN))
+        job = done(asking.remove_all(account, username="ada", reason="ui"))
+        assert job.status == "failed"
+        left = [name for name in NAMES if github.hooks(name) not in ([], [theirs])]
+        assert 0 < len(left) < 8
+        github.before = None
+        github.add_token(TOKEN, scopes=["repo"])
+        github.fail("DELETE", "*", with_="cut", done=True)
+        account = HookAccount.objects.select_related("receiver").get()
+        job = done(asking.remove_all(account, username="ada", reason="ui"))
+        assert (job.status, set(said(job).values())) == ("success", {"deleted"})
+        assert [hook for name in NAMES for hook in github.hooks(name)] == [theirs]
+        assert not HookTarget.objects.exclude(hook_id="").exists()
 
 
 PREPARE = """
