@@ -49,6 +49,8 @@ def open_account(run: Run, *, enabled: bool = True) -> tuple[HookAccount, Provid
         raise JobFailed(_("This was switched on again."))
     if not account.credential:
         raise JobFailed(_("There is no token any more."))
+    if enabled and not account.receiver.secret:
+        raise JobFailed(_("There is no secret to give to webhooks."))
     if enabled and not callback_of(account):
         raise JobFailed(_("There is no callback URL."))
     return account, provider_of(account)

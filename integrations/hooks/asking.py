@@ -37,7 +37,8 @@ def sync(
     dry_run: bool = False,
     resolve: Sequence[Mapping[str, Any]] = (),
 ) -> queue.Queued:
-    """Have hooks made, mended and deleted; only of `repos`, where they are given."""
+    """Have hooks made, mended and deleted; where `repos` are given, only theirs and of conflicts
+    that are resolved."""
     asked = sync_request(account, repos=repos, dry_run=dry_run, resolve=resolve)
     return queue.enqueue(replace(asked, reason=reason, created_by=username))
 
@@ -52,12 +53,13 @@ def sync_request(
     """The request for a sync, after everything was tried that would keep it from working."""
     _require_on(account)
     params: dict[str, Any] = {}
-    if repos is not None:
-        params["repos"] = _tracked(account, repos)
-    if dry_run:
-        params["dryRun"] = True
     if resolve:
         params["resolve"] = _resolved(account, resolve)
+    if repos is not None:
+        named = [str(each["repo"]) for each in resolve]
+        params["repos"] = _tracked(account, [*repos, *named])
+    if dry_run:
+        params["dryRun"] = True
     credentials.require(account)
     asked = syncing.request_for(account)
     return replace(asked, params={**asked.params, **params})

@@ -107,7 +107,7 @@ class _Repository:
                 self.perhaps_made |= isinstance(error, Unavailable)
                 found = self.gate.ask(self.provider.hooks, self.target.full_name)
                 again = self._plan(found)
-                if again.action == made.action and not isinstance(error, Unavailable):
+                if _is_same(again, made) and not isinstance(error, Unavailable):
                     raise
                 made = again
         return self._act(made)
@@ -203,6 +203,12 @@ def _is_worth_a_list(made: Plan, error: ProviderError) -> bool:
     if made.action == Action.CREATE:
         return isinstance(error, Unavailable | Rejected)
     return made.action == Action.UPDATE and isinstance(error, NotSeen)
+
+
+def _is_same(one: Plan, other: Plan) -> bool:
+    """Whether both want to write the same hook, or to make one."""
+    ids = [made.hook.id if made.hook else "" for made in (one, other)]
+    return one.action == other.action and ids[0] == ids[1]
 
 
 def _sentences(made: Plan) -> Iterable[str]:

@@ -113,6 +113,12 @@ class TestSync:
         details = refused(InvalidArgument, asking.sync, account, resolve=given)
         assert details["field"] == "resolveConflicts"
 
+    def test_what_is_resolved_takes_part(self, account: HookAccount, track: Track) -> None:
+        for name in ("acme/api", "acme/web", "acme/other"):
+            track(name)
+        queued = asking.sync(account, repos=["acme/web"], resolve=[choice()], **WHO)
+        assert sorted(said(done(queued))) == ["acme/api", "acme/web"]
+
     def test_it_says_nowhere_what_is_secret(
         self, account: HookAccount, track: Track, sync: Sync
     ) -> None:
@@ -125,7 +131,11 @@ class TestSync:
 class TestWhenTheJobComes:
     @pytest.mark.parametrize(
         ("changed", "words"),
-        [({"enabled": False}, "switched off"), ({"credential": ""}, "no token")],
+        [
+            ({"enabled": False}, "switched off"),
+            ({"secret": ""}, "no secret"),
+            ({"credential": ""}, "no token"),
+        ],
     )
     def test_it_does_nothing_that_is_not_wanted_any_more(
         self,
@@ -137,7 +147,7 @@ class TestWhenTheJobComes:
     ) -> None:
         track()
         queued = asking.sync(account, **WHO)
-        rows: Any = Receiver if "enabled" in changed else HookAccount
+        rows: Any = HookAccount if "credential" in changed else Receiver
         rows.objects.update(**changed)
         github.requests.clear()
         job = done(queued)
