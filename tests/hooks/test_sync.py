@@ -432,6 +432,7 @@ class TestMany:
         assert github.most_at_once == 5
         written = [q for q in queries if q["sql"].startswith("UPDATE") and "hooktarget" in q["sql"]]
         assert len(written) == 10
+        assert len(queries) < 100  # not one for each
         assert (job.progress_done, job.progress_total) == (500, 500)
         assert not HookTarget.objects.filter(last_sync_at=None).exists()
 
