@@ -253,6 +253,7 @@ def _page(
         "callback_warnings": callback.warnings(account.callback_url)
         if account.callback_url
         else [],
+        "may_test": bool(callback.url_of(account)),
         "token_tried_at": credentials.checked_at(account),
         "pending": tracked.pending(feature),
         "left": 0 if feature.receiver.enabled else tracked.with_hook(account).count(),

@@ -436,7 +436,8 @@ def test_it_shows_a_job_s_results_in_pages(viewer: Client) -> None:
     said = page(viewer)
     assert "60 noop dry run: nothing was changed" in said
     assert "All 60 results" in said
-    assert "acme/r019" in said and "acme/r020" not in said
+    assert "acme/r009" in said
+    assert "acme/r010" not in said
     assert "acme/r055" in page(viewer, f"/queue/{done.pk}?page=2")
 
 
