@@ -44,9 +44,13 @@ def open_account(run: Run, *, enabled: bool = True) -> tuple[HookAccount, Provid
     if account is None:
         raise JobFailed(_("The account is not there any more."))
     if enabled and not account.receiver.enabled:
-        raise JobFailed(_("This is switched off."))
+        raise JobFailed(
+            _("The webhooks of %(account)s are switched off.") % {"account": account.name}
+        )
     if not enabled and account.receiver.enabled:
-        raise JobFailed(_("This was switched on again."))
+        raise JobFailed(
+            _("The webhooks of %(account)s were switched on again.") % {"account": account.name}
+        )
     if not account.credential:
         raise JobFailed(_("There is no token any more."))
     if enabled and not account.receiver.secret:

@@ -94,7 +94,8 @@ def remove_all(account: HookAccount, *, username: str, reason: str) -> queue.Que
 
 def _require_on(account: HookAccount) -> None:
     if not account.receiver.enabled:
-        raise Conflict(_("This is switched off."), reason="disabled")
+        text = _("The webhooks of %(account)s are switched off.") % {"account": account.name}
+        raise Conflict(text, reason="disabled")
     if not callback_of(account):
         raise Conflict(
             _("Give a callback URL first, or the public URL of this instance."),

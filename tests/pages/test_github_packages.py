@@ -392,7 +392,7 @@ def test_it_says_why_nothing_was_queued(admin: Client, act: str) -> None:
     HookAccount.objects.get_or_create(provider="github", receiver=github_receiver(enabled=False))
     response = admin.post(f"{PAGE}/{act}", headers={"HX-Request": "true"})
     assert response.headers["HX-Redirect"] == PAGE
-    assert "This is switched off." in page(admin)
+    assert "The webhooks of GitHub are switched off." in page(admin)
     assert not Job.objects.exists()
 
 

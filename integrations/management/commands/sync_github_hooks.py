@@ -67,7 +67,9 @@ class Command(BaseCommand):
         except ApiError as error:
             raise CommandError(plain(error.message), returncode=NOT_STARTED) from None
         except (DatabaseError, LookupError, UnreadableSecret) as error:
-            raise CommandError(plain(str(error)), returncode=NOT_STARTED) from None
+            why = plain(" ".join(str(error).split()))
+            text = _("The database cannot be used: %(why)s") % {"why": why}
+            raise CommandError(text, returncode=NOT_STARTED) from None
         if job is None:
             text = _("Another job works on these webhooks; wait for its end.")
             raise CommandError(text, returncode=NOT_STARTED)
