@@ -368,6 +368,18 @@ class TestWhatIsNotWantedAnyMore:
         assert [each.split()[0] for each in asked(github)] == ["GET", "POST", "DELETE"]
         assert said(sync()) == {"acme/api": "noop"}
 
+    def test_it_lists_anew_for_another_callback(
+        self, github: FakeGitHub, track: Track, sync: Sync
+    ) -> None:
+        track()
+        github.add_hook("acme/api", url=CALLBACK, events=["package"])
+        HookAccount.objects.update(callback_url=FORMER)
+        sync()
+        sync()
+        HookAccount.objects.update(callback_url=CALLBACK)
+        assert said(sync()) == {"acme/api": "updated"}
+        assert [hook.url for hook in github.hooks("acme/api")] == [CALLBACK]
+
     def test_it_comes_back_for_a_former_hook_that_it_could_not_delete(
         self, github: FakeGitHub, track: Track, sync: Sync
     ) -> None:
