@@ -54,12 +54,13 @@ def rotate(
     """
     old = receiver.secret
     hooks = _targets(receiver).exclude(secret_sent="")
-    known = receiver.previous_secret and (receiver.previous_until or now) > now
-    if known and hooks and not hooks.filter(secret_sent=fingerprint(old)).exists():
+    has_hooks = hooks.exists()
+    has_previous = receiver.previous_secret and (receiver.previous_until or now) > now
+    if has_hooks and has_previous and not hooks.filter(secret_sent=fingerprint(old)).exists():
         old = receiver.previous_secret
     replace(receiver, fresh_secret(), now)
     if old:
-        until = now + (max(grace, GRACE_OF_HOOKS) if hooks else grace)
+        until = now + (max(grace, GRACE_OF_HOOKS) if has_hooks else grace)
         receiver.previous_secret, receiver.previous_until = old, until
     receiver.save(update_fields=COLUMNS)
     _hand_out(receiver, username)
