@@ -22,6 +22,7 @@ from checks.kinds import KINDS, Outcome, paused_summary
 from checks.models import Hold, Job
 from checks.signals import job_finished
 from dockrev.dispatch import CLUSTERS, LOST_AFTER, Cluster, dispatch, waiting
+from dockrev.ids import new_id
 from dockrev.prepared import Insert, Select
 
 logger = logging.getLogger(__name__)
@@ -133,17 +134,17 @@ def _join(request: Request, now: datetime) -> str:
 
 
 def _create(request: Request, now: datetime) -> str:
-    job = _row(request, now)
-    due = job.not_before == now
-    job.dispatched_at = now if due else None
-    _insert(job)
+    due = request.after is None or request.after <= now
+    job_id = _write(request, now, dispatched_at=now if due else None)
     if due:
-        dispatch(TASK, job.pk, cluster=KINDS[request.kind].cluster)
-    return job.pk
+        dispatch(TASK, job_id, cluster=KINDS[request.kind].cluster)
+    return job_id
 
 
-def _row(request: Request, now: datetime) -> Job:
-    return Job(
+def _write(request: Request, now: datetime, *, dispatched_at: datetime | None = None) -> str:
+    job_id = new_id("job")
+    _insert(
+        id=job_id,
         kind=request.kind,
         scope=request.scope,
         stack_id=request.stack_id,
@@ -156,8 +157,10 @@ def _row(request: Request, now: datetime) -> Job:
         notify=request.notify,
         by_delivery=request.by_delivery,
         not_before=max(request.after or now, now),
+        dispatched_at=dispatched_at,
         created_at=now,
     )
+    return job_id
 
 
 def begin(request: Request) -> Job | None:
@@ -166,11 +169,9 @@ def begin(request: Request) -> Job | None:
     None, and nothing made: the same job is active, or another holds what it needs.
     """
     now = timezone.now()
-    job = _row(replace(request, after=None), now)
     try:
         with transaction.atomic():
-            _insert(job)
-            return _take(job.pk, now)
+            return _take(_write(replace(request, after=None), now), now)
     except IntegrityError:
         return None
 

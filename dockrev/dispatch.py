@@ -38,7 +38,7 @@ class PreparedBroker(ORM):  # type: ignore[misc]  # django-q2 has no types
     """The ORM broker, with its INSERT compiled once: a webhook waits for it."""
 
     def enqueue(self, task: str) -> None:
-        _insert(OrmQ(key=self.list_key, payload=task, lock=timezone.now()))
+        _insert(key=self.list_key, payload=task, lock=timezone.now())
 
 
 @cache

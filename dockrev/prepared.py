@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 from django.db.models.sql import InsertQuery
 
 from dockrev.fields import IdField
-
-M = TypeVar("M", bound=models.Model)
 
 
 class Select:
@@ -50,36 +48,41 @@ class _Value:
         self.name = name
 
 
-class Insert(Generic[M]):
-    """INSERTs rows of one model: all columns but those in `without`, which the database fills."""
+class Insert:
+    """INSERTs rows of one model: all columns but those in `without`, which the database fills.
 
-    def __init__(self, model: type[M], *, without: Iterable[str] = ()) -> None:
+    It takes values by column and makes no object: that takes as long as SQLite's own part.
+    """
+
+    def __init__(self, model: type[models.Model], *, without: Iterable[str] = ()) -> None:
         self._model, self._without = model, frozenset(without)
 
     @cached_property
-    def _compiled(self) -> tuple[str, list[tuple[str, Any]]]:
-        """The statement, and for each column its attribute and, where its value has to be
-        adapted to the database, its field."""
+    def _compiled(self) -> tuple[str, dict[str, Any], dict[str, Callable[..., Any]]]:
+        """The statement, and for each column its default, and what adapts a value of it."""
         concrete = self._model._meta.local_concrete_fields
         fields: list[Any] = [f for f in concrete if f.attname not in self._without]
         query = InsertQuery(self._model)
         query.insert_values(fields, [self._model()])
         [(sql, _params)] = query.get_compiler(connection=connection).as_sql()
-        adapted = [(f.attname, None if type(f) in _PLAIN else f) for f in fields]
-        return str(sql), adapted
+        defaults = {
+            f.attname: None if f.primary_key else f.get_db_prep_save(f.get_default(), connection)
+            for f in fields
+        }
+        adapted = {f.attname: _plain if type(f) in _PLAIN else f.get_db_prep_save for f in fields}
+        return str(sql), defaults, adapted
 
-    def __call__(self, row: M) -> None:
-        """Write a row. Raises IntegrityError as `save` does."""
-        sql, columns = self._compiled
+    def __call__(self, **values: Any) -> None:
+        """Write a row; its primary key has no default. Raises IntegrityError as `save` does."""
+        sql, defaults, adapted = self._compiled
         database = connections[DEFAULT_DB_ALIAS]
-        params = [
-            getattr(row, name)
-            if field is None
-            else field.get_db_prep_save(field.pre_save(row, True), database)
-            for name, field in columns
-        ]
+        given = {name: adapted[name](value, database) for name, value in values.items()}
         with database.cursor() as cursor:
-            cursor.execute(sql, params)
+            cursor.execute(sql, list((defaults | given).values()))
+
+
+def _plain(value: Any, _database: object) -> Any:
+    return value
 
 
 # Every driver takes what these hold as it is.

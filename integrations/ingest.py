@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 
 from checks.models import Job
 from dockrev.errors import InvalidArgument, InvalidSignature, RateLimited
+from dockrev.ids import new_id
 from dockrev.prepared import Insert, Select
 from dockrev.together import together
 from integrations.matching import Match, ask_for_check, ask_for_discovery, services_running
@@ -193,7 +194,9 @@ def _store(row: Entry, reading: Reading, incoming: Incoming, **origin: bool) -> 
     if known := _known(receiver=row.pk, key=reading.dedupe_key):
         return _again(known[0][0], reading, now)
     answer = _decide(row, reading, now)
-    delivery = Delivery(
+    answer.delivery_id = new_id("dlv")
+    _insert(
+        id=answer.delivery_id,
         receiver_id=row.pk,
         sender_id=reading.sender_id,
         dedupe_key=reading.dedupe_key,
@@ -208,10 +211,8 @@ def _store(row: Entry, reading: Reading, incoming: Incoming, **origin: bool) -> 
         **origin,
         **_result(answer),
     )
-    _insert(delivery)
-    if not delivery.reconciled:
+    if not origin.get("reconciled"):
         tallies.accepted(row.pk, now)
-    answer.delivery_id = delivery.pk
     return answer
 
 
