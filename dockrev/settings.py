@@ -158,6 +158,7 @@ DATABASES: dict[str, dict[str, Any]] = {"default": database(DATA_DIR)}
 _database = DATABASES["default"]
 _database["CONN_MAX_AGE"] = None
 if _database["ENGINE"].endswith("sqlite3"):
+    _database["ENGINE"] = "dockrev.backends.sqlite3"
     _database["OPTIONS"] = {
         "timeout": SQLITE_PATIENCE.get(PROCESS, 20),
         "transaction_mode": "IMMEDIATE",
