@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from integrations.github import client
 from integrations.hooks.errors import NotSeen, Refused, Rejected, Unavailable
 from integrations.hooks.github import GitHub
 from integrations.hooks.provider import Hook, Repository, Wanted
@@ -159,6 +160,15 @@ def test_it_takes_no_hook_for_one_that_is_none(serve: Starts, item: dict[str, An
         GitHub(TOKEN, f"http://{server.address}").hooks("acme/api")
 
 
+def test_it_takes_no_part_of_the_hooks_for_all_of_them(
+    serve: Starts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "MAX_PAGES", 2)
+    server = serve(lambda _: Reply(200, b"[]", {"Link": f'<http://{server.address}/>; rel="next"'}))
+    with pytest.raises(Unavailable, match="more webhooks"):
+        GitHub(TOKEN, f"http://{server.address}").hooks("acme/api")
+
+
 def test_it_reads_a_hook_that_says_little(serve: Starts) -> None:
     item = {"id": 1, "config": {"url": 5, "insecure_ssl": 1}, "events": "x", "updated_at": "x"}
     server = serve(lambda _: Reply(200, json.dumps([item]).encode()))
@@ -192,7 +202,8 @@ class TestRepositories:
         github.add_owner("ada", "User")
         github.add_repository("ada/open")
         github.add_repository("ada/Closed", private=True)
-        github.add_repository("other/thing")
+        github.add_owner("bob", "User")
+        github.add_repository("bob/shared", private=True, readers=["ada"])
         owned = provider.repositories("ADA", ignore)
         assert [(each.full_name, each.visibility) for each in owned.repositories] == [
             ("ada/Closed", "private"),
