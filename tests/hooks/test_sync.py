@@ -407,6 +407,8 @@ class TestDryRun:
         github.hooks("acme/form")[0].content_type = "form"
         github.add_hook("acme/twins", url=CALLBACK, events=["push"])
         HookTarget.objects.filter(name_key="acme/gone").update(selected=False)
+        track("acme/forgotten")
+        HookTarget.objects.filter(name_key="acme/forgotten").update(selected=False, removed=True)
         before = list(HookTarget.objects.values())
         github.requests.clear()
         dry = sync(dry_run=True)
