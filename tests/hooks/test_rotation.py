@@ -47,6 +47,8 @@ class TestRotation:
         self, github: FakeGitHub, client: Client, sync: Sync
     ) -> None:
         new = rotate()
+        until = receiver().previous_until
+        assert until is not None and until > timezone.now() + timedelta(days=29)
         assert taken(client, SECRET) and taken(client, new)
         sync(repos=["acme/a"])
         assert [hook.secret for hook in github.hooks("acme/a")] == [new]
