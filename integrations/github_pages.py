@@ -62,7 +62,8 @@ def show(request: PageRequest) -> HttpResponse:
         return _page(request)
     if role_of(request.user) < Role.ADMIN:
         raise PermissionDenied
-    return _ACTS.get(request.POST.get("act", ""), _save)(request)
+    act = _ACTS.get(request.POST.get("act", ""))
+    return act(request) if act else redirect("github_packages")
 
 
 def _save(request: PageRequest) -> HttpResponse:
@@ -244,16 +245,17 @@ def _page(
     looked = tracked.look(account, show=request.GET.get("show", "all"), words=words_of(request))
     page = page_of(request, looked.repositories)
     report = credentials.report_of(account)
+    url = callback.url_of(account)
     context = {
         "feature": feature,
         "place": reverse("github_packages"),
         "health": health_of(feature, report),
         "form": form or ConnectionForm(initial=_initial(request, feature)),
         "report": report,
-        "callback_warnings": callback.warnings(account.callback_url)
+        "callback_warnings": callback.warnings(url) if url else [],
         if account.callback_url
         else [],
-        "may_test": bool(callback.url_of(account)),
+        "may_test": bool(url),
         "token_tried_at": credentials.checked_at(account),
         "pending": tracked.pending(feature),
         "left": 0 if feature.receiver.enabled else tracked.with_hook(account).count(),

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from integrations import tracked
+from integrations.endpoints import callback_of
 from integrations.github.packages import Packages
 from integrations.hooks.provider import Report
 from integrations.models import HookTarget, Receiver
@@ -43,6 +44,7 @@ class Health:
 class Facts:
     receiver: Receiver
     has_token: bool
+    callback: str
     report: Report | None
     counts: Counts
     failing: HookTarget | None
@@ -54,6 +56,7 @@ def health_of(feature: Packages, report: Report | None) -> Health:
     facts = Facts(
         receiver=receiver,
         has_token=bool(account.credential),
+        callback=callback_of(account),
         report=report,
         counts=tracked.count(account),
         failing=tracked.failing(account, receiver.last_accepted_at),
@@ -80,6 +83,9 @@ def _said(facts: Facts) -> Said:
 
 def _said_of_hooks(facts: Facts) -> Said:
     counts = facts.counts
+    if facts.has_token and not facts.callback:
+        step = _("Enter it: without it GitHub cannot be told where to call.")
+        return Said("attention", _("on, without a callback URL"), step)
     if facts.has_token and counts.states["unknown"] == counts.selected:
         return Said("waiting", _("not synced yet"), _("Sync, and GitHub gets its webhooks."))
     if counts.wrong:

@@ -36,6 +36,7 @@ def load() -> Packages:
     account, _made = HookAccount.objects.get_or_create(
         receiver=receiver, provider=HookAccount.Provider.GITHUB, defaults={"name": "GitHub"}
     )
+    account.receiver = receiver  # the same row, read already
     return Packages(receiver, account)
 
 

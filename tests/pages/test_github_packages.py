@@ -90,6 +90,27 @@ def test_it_counts_the_hooks_that_are_not_as_they_should_be(
     assert f"State 1 hook needs you Last delivery just now Hooks {words}" in said
 
 
+def test_it_asks_for_a_callback_url(viewer: Client) -> None:
+    connected()
+    tracked()
+    HookAccount.objects.update(callback_url="")
+    assert "State on, without a callback URL" in page(viewer)
+
+
+def test_it_changes_nothing_unless_a_button_says_so(admin: Client) -> None:
+    connected()
+    assert admin.post(PAGE, {"callbackUrl": ""}).status_code == 302
+    assert Receiver.objects.get().enabled
+    assert HookAccount.objects.get().callback_url == CALLBACK
+
+
+def test_it_leads_to_where_a_token_is_authorised(viewer: Client) -> None:
+    connected()
+    url = "https://github.com/orgs/acme/sso?authorization_request=abc"
+    synced(tracked(), hook_state="error", last_error=f"Authorise the token: {url}")
+    assert f'href="{url}"' in viewer.get(PAGE).content.decode()
+
+
 def test_it_says_why_github_did_not_get_through(viewer: Client) -> None:
     connected()
     now = timezone.now()
