@@ -253,8 +253,6 @@ def _page(
         "form": form or ConnectionForm(initial=_initial(request, feature)),
         "report": report,
         "callback_warnings": callback.warnings(url) if url else [],
-        if account.callback_url
-        else [],
         "may_test": bool(url),
         "token_tried_at": credentials.checked_at(account),
         "pending": tracked.pending(feature),
