@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from integrations import ingest
 from integrations.github import client
+from integrations.tallies import Tallies
 
 pytest_plugins = ["tests.real.fixtures", "tests.servers", "tests.fake_github.fixtures"]
 
@@ -14,3 +16,12 @@ def _nobody_calls_github(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing listens where GitHub's API is, unless a test says where; and nobody waits for it."""
     monkeypatch.setattr(client, "API_URL", "http://127.0.0.1:9")
     monkeypatch.setattr(client, "PAUSES", (0.0, 0.0))
+
+
+@pytest.fixture(autouse=True)
+def tallies(monkeypatch: pytest.MonkeyPatch) -> Tallies:
+    """Counts of this test alone, which nobody writes when its database is gone."""
+    monkeypatch.setattr("integrations.tallies.FLUSH_EVERY", 3600)
+    fresh = Tallies()
+    monkeypatch.setattr(ingest, "tallies", fresh)
+    return fresh

@@ -9,22 +9,14 @@ import pytest
 from pytest_django.live_server_helper import LiveServer
 
 from dockrev import preferences
-from integrations import ingest
 from integrations.github import callback, packages
 from integrations.github.callback import PATH, Tried, try_callback
 from integrations.models import Delivery, HookTarget
-from integrations.tallies import Tallies
 from tests import rows
 from tests.github import SECRET
 from tests.servers import CUT, Reply, Server, Starts, as_json
 
 HTML = Reply(200, b"<!doctype html><form>", {"Content-Type": "text/html"})
-
-
-@pytest.fixture(autouse=True)
-def _tallies_stay_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("integrations.tallies.FLUSH_EVERY", 3600)
-    monkeypatch.setattr(ingest, "tallies", Tallies())
 
 
 def tried(url: str, *, enabled: bool = True) -> Tried:

@@ -7,20 +7,11 @@ from typing import Any
 import pytest
 
 from checks.models import Job
-from integrations import ingest
 from integrations.hooks import asking
 from integrations.models import HookAccount, HookTarget
-from integrations.tallies import Tallies
 from tests import rows
 from tests.fake_github.server import FakeGitHub
 from tests.hooks.doing import CALLBACK, TOKEN, Sync, Track, done
-
-
-@pytest.fixture(autouse=True)
-def tallies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is counted after the test is over."""
-    monkeypatch.setattr("integrations.tallies.FLUSH_EVERY", 3600)
-    monkeypatch.setattr(ingest, "tallies", Tallies())
 
 
 @pytest.fixture

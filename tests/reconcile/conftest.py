@@ -9,9 +9,7 @@ import pytest
 from checks.models import Job
 from checks.tasks import run_job
 from dockrev import schedules
-from integrations import ingest
 from integrations.models import HookTarget
-from integrations.tallies import Tallies
 from tests import rows
 from tests.fake_github.server import FakeGitHub
 from tests.fake_github.state import Hook
@@ -20,13 +18,6 @@ from tests.github import SECRET
 TOKEN = "ghp_0123456789abcdefghijklmnopqrstuvwxyz"
 KIND = "deliveries.reconcile"
 Reconcile = Callable[[], Job | None]
-
-
-@pytest.fixture(autouse=True)
-def tallies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is counted after the test is over."""
-    monkeypatch.setattr("integrations.tallies.FLUSH_EVERY", 3600)
-    monkeypatch.setattr(ingest, "tallies", Tallies())
 
 
 @pytest.fixture

@@ -26,9 +26,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def long_ago(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def long_ago(client: Client) -> None:
     """A day of work, a hundred days back; some of it never ended."""
-    monkeypatch.setattr("integrations.tallies.FLUSH_EVERY", 3600)
     channel = Channel.objects.create(kind="webhook", name="sink", config="{}")
     with time_machine.travel(timezone.now() - timedelta(days=100)):
         rows.github_receiver()

@@ -10,8 +10,6 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from integrations import ingest
-from integrations.tallies import Tallies
 from tests.people import person
 from tests.roles.doors import BACK_ROOM, DOORS, Needs
 
@@ -44,12 +42,6 @@ def path_of(route: str) -> str:
     filled = re.sub(r"<(?:(\w+):)?\w+>", lambda match: VALUES[match[1] or ""], route)
     assert not set("^$()?<>") & set(filled), filled
     return f"/{filled}"
-
-
-@pytest.fixture(autouse=True)
-def _tallies_stay_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("integrations.tallies.FLUSH_EVERY", 3600)
-    monkeypatch.setattr(ingest, "tallies", Tallies())
 
 
 @pytest.fixture
