@@ -240,33 +240,44 @@ def _page(
     request: PageRequest, *, form: ConnectionForm | None = None, status: int = 200, **more: Any
 ) -> HttpResponse:
     feature = packages.load()
-    account = feature.account
-    last = work.latest(account)  # first: what a job that is over did is in the rest
-    looked = tracked.look(account, show=request.GET.get("show", "all"), words=words_of(request))
-    page = page_of(request, looked.repositories)
-    report = credentials.report_of(account)
-    url = callback.url_of(account)
+    last = work.latest(feature.account)  # first: what a job that is over did is in the rest
     context = {
         "feature": feature,
         "place": reverse("github_packages"),
-        "health": health_of(feature, report),
+        "health": health_of(feature, credentials.report_of(feature.account)),
         "form": form or ConnectionForm(initial=_initial(request, feature)),
-        "report": report,
-        "callback_warnings": callback.warnings(url) if url else [],
-        "may_test": bool(url),
-        "token_tried_at": credentials.checked_at(account),
-        "pending": tracked.pending(feature),
-        "left": 0 if feature.receiver.enabled else tracked.with_hook(account).count(),
-        "pat_masked": packages.pat_masked(account.credential),
-        "secret_masked": MASK,
-        "owners": [note for note in account.inputs if note["kind"] == "owner"],
-        "look": looked,
-        "page": page,
-        "deployed": tracking.deployed(account),
         "work": last,
+        **_connection(feature),
+        **_repositories(request, feature),
         **more,
     }
     return render(request, "integrations/github/page.html", context, status=status)
+
+
+def _connection(feature: packages.Packages) -> dict[str, Any]:
+    """What is said beside the fields."""
+    account, url = feature.account, callback.url_of(feature.account)
+    return {
+        "report": credentials.report_of(account),
+        "token_tried_at": credentials.checked_at(account),
+        "pat_masked": packages.pat_masked(account.credential),
+        "secret_masked": MASK,
+        "may_test": bool(url),
+        "callback_warnings": callback.warnings(url) if url else [],
+    }
+
+
+def _repositories(request: PageRequest, feature: packages.Packages) -> dict[str, Any]:
+    account, is_on = feature.account, feature.receiver.enabled
+    looked = tracked.look(account, show=request.GET.get("show", "all"), words=words_of(request))
+    return {
+        "owners": [note for note in account.inputs if note["kind"] == "owner"],
+        "pending": tracked.pending(feature),
+        "left": 0 if is_on else tracked.with_hook(account).count(),
+        "look": looked,
+        "page": page_of(request, looked.repositories),
+        "deployed": tracking.deployed(account),
+    }
 
 
 def _initial(request: HttpRequest, feature: packages.Packages) -> dict[str, Any]:
