@@ -90,7 +90,9 @@ def _said_of_hooks(facts: Facts) -> Said:
         return Said("waiting", _("not synced yet"), _("Sync, and GitHub gets its webhooks."))
     if counts.wrong:
         words = ngettext("%(number)d hook needs you", "%(number)d hooks need you", counts.wrong)
-        step = _("The repositories below say why. A sync mends all but conflicts.")
+        step = _(
+            "The repositories say why. Most is mended by a sync; a conflict needs your choice."
+        )
         return Said("attention", words % {"number": counts.wrong}, step)
     if facts.failing is not None:
         step = _("GitHub did not get through. Test the callback URL, or send a ping.")
