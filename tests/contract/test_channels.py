@@ -37,7 +37,8 @@ class Sink(BaseHTTPRequestHandler):
 def sink() -> Iterator[str]:
     server = HTTPServer(("127.0.0.1", 0), Sink)
     Sink.seen = []
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    poll = {"poll_interval": 0.02}
+    thread = threading.Thread(target=server.serve_forever, kwargs=poll, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
