@@ -41,6 +41,20 @@ _FACTS = {
     "servicesChanged": Fact(_("Changed"), _("%(number)d changed")),
     "servicesMissing": Fact(_("Missing"), _("%(number)d missing")),
     "servicesBack": Fact(_("Back again"), _("%(number)d back again")),
+    "reposFound": Fact(
+        _("Repositories"),
+        ngettext_lazy("%(number)d repository", "%(number)d repositories", "number"),
+    ),
+    "reposAdded": Fact(_("New"), _("%(number)d new")),
+    "created": Fact(_("Created"), _("%(number)d created")),
+    "updated": Fact(_("Updated"), _("%(number)d updated")),
+    "deleted": Fact(_("Deleted"), _("%(number)d deleted")),
+    "noop": Fact(_("As it should be"), _("%(number)d as it should be")),
+    "ok": Fact(_("As it should be"), _("%(number)d as it should be")),
+    "missing": Fact(_("Missing"), _("%(number)d missing")),
+    "drift": Fact(_("Drifted"), _("%(number)d drifted")),
+    "conflict": Fact(_("In conflict"), _("%(number)d in conflict")),
+    "error": Fact(_("With an error"), _("%(number)d with an error")),
 }
 
 
@@ -77,5 +91,6 @@ def job_line(job: Job) -> str:
 
 
 def _counts(job: Job) -> list[tuple[Fact, int]]:
-    counts = ((fact, job.summary.get(key)) for key, fact in _FACTS.items())
-    return [(fact, count) for fact, count in counts if isinstance(count, int)]
+    known = {**job.summary, **job.summary.get("counts", {})}
+    counts = ((fact, known.get(key)) for key, fact in _FACTS.items())
+    return [(fact, count) for fact, count in counts if type(count) is int]

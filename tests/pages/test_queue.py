@@ -214,3 +214,11 @@ def test_it_knows_no_other_job(viewer: Client) -> None:
 def test_it_names_jobs_of_every_kind(viewer: Client, kind: str, reason: str, words: str) -> None:
     job(kind, subject="shop", reason=reason)
     assert words in page(viewer, "/queue")
+
+
+def test_it_says_what_a_round_over_many_came_to(viewer: Client) -> None:
+    job("hooks.sync", subject="GitHub", summary={"ok": False, "counts": {"noop": 9, "error": 1}})
+    job("hooks.audit", subject="GitHub", summary={"ok": True, "counts": {"ok": 10}})
+    said = page(viewer, "/queue")
+    assert "9 as it should be, 1 with an error" in said
+    assert "10 as it should be" in said
