@@ -22,6 +22,7 @@ State = HookTarget.HookState
 ATTEMPTS = 3  # at one repository, each with a list of its own
 # What a plan is called once it was carried out.
 CREATED, UPDATED, NOOP, DELETED, CONFLICT = "created", "updated", "noop", "deleted", "conflict"
+_WRITES = {Action.CREATE, Action.UPDATE, Action.DELETE}
 _NO_CHOICES: Mapping[str, Choice] = {}
 _WORDS: dict[Why, str | Promise] = {
     Why.ACTIVE: gettext_lazy("it was switched off"),
@@ -91,7 +92,12 @@ class _Repository:
 
     def look(self) -> Done:
         """Say what would be done, and do nothing."""
-        return self._nothing_to_ask() or self._said(self._plan(self._listed()))
+        if nothing := self._nothing_to_ask():
+            return nothing
+        made = self._plan(self._listed())
+        if self.target.archived and made.action in _WRITES:
+            return self._done(ERROR, {}, message=_("It is archived, and takes no changes."))
+        return self._said(made)
 
     def bring_in_line(self) -> Done:
         """List, decide, act; and again where only a new list can tell what came of it."""
@@ -183,6 +189,8 @@ class _Repository:
             case Action.NOOP:
                 action = NOOP
         columns = in_line(self.aim.sought, made.hook) if made.hook else {}
+        if action != NOOP:
+            columns["archived"] = False  # or it would have taken no change
         return self._done(action, columns, message=message)
 
     def _done(self, word: str, columns: dict[str, Any], **said: Any) -> Done:

@@ -144,3 +144,20 @@ class TestArchived:
         failed = result(sync())
         assert failed["action"] == "error"
         assert "archived" in str(failed["message"])
+
+    def test_a_dry_run_knows_it(self, github: FakeGitHub, track: Track, sync: Sync) -> None:
+        target = track(archived=True)
+        target.archived = True
+        target.save(update_fields=["archived"])
+        foretold = result(sync(dry_run=True))
+        assert foretold["action"] == "error"
+        assert "archived" in str(foretold["message"])
+        assert {request.method for request in github.requests} == {"GET"}
+
+    def test_what_is_not_archived_any_more_is_synced(self, track: Track, sync: Sync) -> None:
+        target = track()
+        target.archived = True
+        target.save(update_fields=["archived"])
+        assert said(sync()) == {"acme/api": "created"}
+        target.refresh_from_db()
+        assert not target.archived
