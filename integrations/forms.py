@@ -61,7 +61,7 @@ class ReceiverForm(RowForm):
 class HookAccountForm(RowForm):
     """A stored token goes to no other server than the one for which it was entered."""
 
-    also = ("credential_report",)
+    also = ("credential_report", "credential_set_at")
 
     class Meta:
         model = HookAccount
@@ -92,6 +92,8 @@ class HookAccountForm(RowForm):
     def write(self) -> None:
         if self.cleaned_data["credential"] or self.instance.api_url != self.initial.get("api_url"):
             self.instance.credential_report = {}
+        if self.cleaned_data["credential"]:
+            self.instance.credential_set_at = timezone.now()
         super().write()
 
 

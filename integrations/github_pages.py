@@ -259,6 +259,7 @@ def _connection(feature: packages.Packages) -> dict[str, Any]:
     account, url = feature.account, callback.url_of(feature.account)
     return {
         "report": credentials.report_of(account),
+        "token_set_at": account.credential_set_at,
         "token_tried_at": credentials.checked_at(account),
         "pat_masked": packages.pat_masked(account.credential),
         "secret_masked": MASK,

@@ -124,6 +124,7 @@ class HookAccount(models.Model):
     api_url = models.CharField(_("API URL"), max_length=500, blank=True)
     callback_url = models.CharField(_("callback URL"), max_length=500, blank=True)
     credential = SecretField(_("token"), blank=True)
+    credential_set_at = models.DateTimeField(_("token since"), null=True, editable=False)
     # What the provider said of the token; see `integrations.hooks.credentials.Report`.
     credential_report = models.JSONField(default=dict, blank=True, editable=False)
     inputs = models.JSONField(_("what was typed"), default=list, blank=True)

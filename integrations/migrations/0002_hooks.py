@@ -30,6 +30,11 @@ class Migration(migrations.Migration):
             field=models.JSONField(blank=True, default=dict, editable=False),
         ),
         migrations.AddField(
+            model_name='hookaccount',
+            name='credential_set_at',
+            field=models.DateTimeField(editable=False, null=True, verbose_name='token since'),
+        ),
+        migrations.AddField(
             model_name='hooktarget',
             name='archived',
             field=models.BooleanField(default=False, editable=False, verbose_name='archived there'),

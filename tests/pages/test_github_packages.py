@@ -164,15 +164,17 @@ def test_it_saves_the_connection_and_shows_the_mask(admin: Client, github: FakeG
     assert admin.post(PAGE, given).headers["Location"] == PAGE
     body = admin.get(PAGE).content.decode()
     assert "<code>ghp_...</code>" in body
+    assert "ghp_... set just now tried just now" in text_of(body.encode())
     assert PAT not in body
     assert "The connection is saved." in body
     assert "<strong>ada</strong>, classic token" in body
-    receiver = Receiver.objects.get()
+    receiver, account = Receiver.objects.get(), HookAccount.objects.get()
     assert receiver.enabled
     assert receiver.secret not in body
     admin.post(PAGE, {"act": "save", "enabled": "on", "callbackUrl": CALLBACK})
-    account = HookAccount.objects.get()
+    account, before = HookAccount.objects.get(), account
     assert (account.credential, account.callback_url) == (PAT, CALLBACK)
+    assert account.credential_set_at == before.credential_set_at
     admin.post(PAGE, {"act": "save", "callbackUrl": CALLBACK})
     assert not Receiver.objects.get().enabled
 
