@@ -34,9 +34,10 @@ account.save()
 """
 ASK = """
 from checks import queue
-from integrations.hooks import sync
+from integrations.hooks.jobs import request_for
 from integrations.models import HookAccount
-print(queue.enqueue(sync.request_for(HookAccount.objects.get())).job_id)
+account = HookAccount.objects.get()
+print(queue.enqueue(request_for("hooks.sync", account, reason="ui")).job_id)
 """
 LOOK = """
 import json

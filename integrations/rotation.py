@@ -15,6 +15,7 @@ from django.db.models import QuerySet
 
 from checks import queue
 from checks.models import Job
+from integrations.hooks.jobs import request_for
 from integrations.models import HookAccount, HookTarget, Receiver
 
 MIN_SECRET, MAX_SECRET = 16, 500
@@ -95,11 +96,6 @@ def _hand_out(receiver: Receiver, username: str) -> None:
     """Have the hooks updated. Without a token people do that by hand."""
     for account in receiver.accounts.all() if receiver.enabled else ():
         if account.credential and account.targets.filter(selected=True, removed=False).exists():
-            request = queue.Request(
-                kind="hooks.sync",
-                reason=Job.Reason.UI,
-                subject=account.name,
-                params={"account": account.pk},
-                created_by=username,
+            queue.enqueue(
+                request_for("hooks.sync", account, reason=Job.Reason.UI, username=username)
             )
-            queue.enqueue(request)

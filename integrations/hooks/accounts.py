@@ -11,7 +11,6 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
-from checks.models import Job
 from checks.run import Run
 from checks.tasks import JobFailed
 from dockrev.fields import UnreadableSecret
@@ -58,11 +57,6 @@ def open_account(run: Run, *, enabled: bool = True) -> tuple[HookAccount, Provid
     if enabled and not callback_of(account):
         raise JobFailed(_("There is no callback URL."))
     return account, provider_of(account)
-
-
-def resources(job: Job) -> list[str]:
-    """One job at a time works on an account's hooks."""
-    return [f"account:{job.params['account']}"]
 
 
 def aim_of(account: HookAccount, provider: Provider) -> Aim:

@@ -13,11 +13,13 @@ from typing import Any, NoReturn
 from django.utils.translation import gettext as _
 
 from checks import queue
+from checks.models import Job
 from dockrev.errors import Conflict, InvalidArgument
 from integrations.endpoints import callback_of
 from integrations.hooks import audit as auditing
 from integrations.hooks import credentials, removal
 from integrations.hooks import sync as syncing
+from integrations.hooks.jobs import request_for
 from integrations.models import HookAccount, HookTarget
 
 MAX_REPOS = 10_000
@@ -61,16 +63,14 @@ def sync_request(
     if dry_run:
         params["dryRun"] = True
     credentials.require(account)
-    asked = syncing.request_for(account)
-    return replace(asked, params={**asked.params, **params})
+    return request_for(syncing.KIND.name, account, reason=Job.Reason.UI, **params)
 
 
 def audit(account: HookAccount, *, username: str, reason: str) -> queue.Queued:
     """Have hooks compared, and nothing done."""
     _require_on(account)
     credentials.require(account)
-    asked = auditing.request_for(account)
-    return queue.enqueue(replace(asked, reason=reason, created_by=username))
+    return queue.enqueue(request_for(auditing.KIND.name, account, reason=reason, username=username))
 
 
 def repair(account: HookAccount, *, username: str, reason: str) -> queue.Queued:
@@ -88,8 +88,7 @@ def remove_all(account: HookAccount, *, username: str, reason: str) -> queue.Que
     if account.receiver.enabled:
         raise Conflict(_("Switch it off first."), reason="enabled")
     credentials.require(account)
-    asked = removal.request_for(account)
-    return queue.enqueue(replace(asked, reason=reason, created_by=username))
+    return queue.enqueue(request_for(removal.KIND.name, account, reason=reason, username=username))
 
 
 def _require_on(account: HookAccount) -> None:

@@ -17,9 +17,10 @@ from checks.models import Job, JobLog
 from checks.run import Run
 from checks.tasks import JobFailed
 from integrations import rotation
-from integrations.hooks.accounts import aim_of, hooks_of, known_of, open_account, proven, resources
+from integrations.hooks.accounts import aim_of, hooks_of, known_of, open_account, proven
 from integrations.hooks.book import BAD, Book, conflict_of, keep_book
 from integrations.hooks.errors import ProviderError
+from integrations.hooks.jobs import request_for, resources
 from integrations.hooks.plan import Action, Plan, Sought, plan
 from integrations.hooks.provider import Provider
 from integrations.hooks.repository import error_words, in_line, several, words_of
@@ -57,16 +58,8 @@ def enqueue_scheduled() -> None:
     """Queue an audit of each account that is on and has a token."""
     for account in HookAccount.objects.filter(receiver__enabled=True):
         if account.credential:
-            queue.enqueue(replace(request_for(account), reason=Job.Reason.SCHEDULE, notify=True))
-
-
-def request_for(account: HookAccount) -> queue.Request:
-    return queue.Request(
-        kind=KIND.name,
-        reason=Job.Reason.UI,
-        subject=account.name,
-        params={"account": account.pk},
-    )
+            asked = request_for(KIND.name, account, reason=Job.Reason.SCHEDULE)
+            queue.enqueue(replace(asked, notify=True))
 
 
 def _compare(provider: Provider, sought: Sought, gate: Gate, target: HookTarget) -> Done:

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from functools import partial
 
-from checks import queue
 from checks.kinds import JobKind, Outcome
-from checks.models import Job
 from checks.run import Run
-from integrations.hooks.accounts import aim_of, open_account, resources
+from integrations.hooks.accounts import aim_of, open_account
 from integrations.hooks.book import Book, keep_book
+from integrations.hooks.jobs import resources
 from integrations.hooks.repository import bring_in_line
 from integrations.hooks.round import go_round
-from integrations.models import HookAccount, HookTarget
+from integrations.models import HookTarget
 
 
 def remove(run: Run) -> Outcome:
@@ -32,12 +31,3 @@ def remove(run: Run) -> Outcome:
 
 
 KIND = JobKind("hooks.remove", cluster="long", repeatable=True, run=remove, resources=resources)
-
-
-def request_for(account: HookAccount) -> queue.Request:
-    return queue.Request(
-        kind=KIND.name,
-        reason=Job.Reason.UI,
-        subject=account.name,
-        params={"account": account.pk},
-    )

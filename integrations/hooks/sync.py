@@ -13,13 +13,12 @@ from typing import Any
 from django.db.models import Q
 from django.utils import timezone
 
-from checks import queue
 from checks.kinds import JobKind, Outcome
-from checks.models import Job
 from checks.run import Run
 from integrations import rotation
-from integrations.hooks.accounts import aim_of, open_account, proven, resources
+from integrations.hooks.accounts import aim_of, open_account, proven
 from integrations.hooks.book import Book, keep_book
+from integrations.hooks.jobs import resources
 from integrations.hooks.plan import Choice
 from integrations.hooks.repository import bring_in_line
 from integrations.hooks.round import go_round
@@ -47,15 +46,6 @@ def sync(run: Run) -> Outcome:
 
 
 KIND = JobKind("hooks.sync", cluster="long", repeatable=True, run=sync, resources=resources)
-
-
-def request_for(account: HookAccount) -> queue.Request:
-    return queue.Request(
-        kind=KIND.name,
-        reason=Job.Reason.UI,
-        subject=account.name,
-        params={"account": account.pk},
-    )
 
 
 def choices_of(given: Iterable[Mapping[str, Any]]) -> dict[str, Choice]:

@@ -442,10 +442,11 @@ account.api_url, account.callback_url, account.credential = {url!r}, {callback!r
 account.save()
 """
 ASK = """
-from integrations.hooks import sync
+from integrations.hooks.jobs import request_for
 from integrations.models import HookAccount
 from checks import queue
-print(queue.enqueue(sync.request_for(HookAccount.objects.get())).job_id)
+account = HookAccount.objects.get()
+print(queue.enqueue(request_for("hooks.sync", account, reason="ui")).job_id)
 """
 
 
