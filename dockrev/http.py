@@ -67,6 +67,8 @@ def request(
     """
     started = time.monotonic()
     try:
+        if "\\" in url:
+            raise ValueError  # the library ends the host there, Python does not
         if select_proxy(url, get_environ_proxies(url)):
             addresses.refuse_literal(urlsplit(url).hostname or "")
         asked = {"headers": headers, "data": body, "timeout": timeout, "verify": verify}

@@ -26,7 +26,7 @@ def check_endpoint(url: str) -> str:
         host, parts = "", urlsplit("")
     secure = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
     plain = not (parts.username or parts.password or parts.query or parts.fragment)
-    if not (secure and host and plain and url.isprintable() and " " not in url):
+    if not (secure and host and plain and url.isprintable() and not {" ", "\\"} & set(url)):
         raise ValidationError(_("This must be an absolute https URL (http only for loopback)."))
     return url.rstrip("/")
 

@@ -230,7 +230,7 @@ class Client:
         """Follow one redirect, which is how GitHub answers for what was renamed."""
         answer = self._try(call)
         if answer.status in MOVED and (location := answer.headers.get("Location", "")):
-            answer = self._try(replace(call, url=self._here(urljoin(call.url, location))))
+            answer = self._try(replace(call, url=self._here(location, call.url)))
         if answer.status != 304 and not 200 <= answer.status < 300:
             self._refuse(answer)
         return _read(answer)
@@ -243,10 +243,13 @@ class Client:
                 answer = self._once(call)
                 if answer.status != 408 and answer.status < 500:
                     return answer
-            except Unavailable:
-                pass  # the last attempt's counts
+                fault = None
+            except Unavailable as error:
+                fault = error
             if time.monotonic() - started + pause > call.patience.total:
-                break
+                if fault is None:
+                    return answer
+                raise fault
             time.sleep(pause * random.uniform(1, 1 + JITTER))  # noqa: S311 - spreads load, guards nothing
         return self._once(call)
 
@@ -288,9 +291,10 @@ class Client:
             self._rest_until = error.until
         raise error
 
-    def _here(self, url: str) -> str:
+    def _here(self, url: str, base: str = "") -> str:
         """The URL, empty if it is; the token is sent nowhere else. Raises Unavailable."""
         try:
+            url = urljoin(base, url) if base else url
             if not url or _origin(urlsplit(url)) == self._origin:
                 return url
         except ValueError:

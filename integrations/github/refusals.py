@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -86,10 +86,14 @@ def rest_until(headers: Mapping[str, str]) -> datetime | None:
 def date_of(headers: Mapping[str, str]) -> datetime | None:
     """The time by GitHub's clock, where it says so."""
     try:
-        date = parsedate_to_datetime(headers.get("Date", ""))
-    except ValueError:
+        return in_our_time(parsedate_to_datetime(headers.get("Date", "")))
+    except (ValueError, OverflowError):
         return None
-    return date if date.tzinfo else None
+
+
+def in_our_time(moment: datetime) -> datetime | None:
+    """A moment of theirs in UTC; None for one that can be neither shown nor reckoned with."""
+    return moment.astimezone(UTC) if moment.tzinfo and 1970 <= moment.year < 3000 else None
 
 
 def sso_url(headers: Mapping[str, str], host: str) -> str:

@@ -91,6 +91,7 @@ def test_it_forgets_a_token_when_told_to(admin: Program) -> None:
         ({"callbackUrl": "https://" + "a" * 500}, "callbackUrl"),
         ({"callbackUrl": 3}, "callbackUrl"),
         ({"apiUrl": "http://ghe.example/api/v3"}, "apiUrl"),
+        ({"apiUrl": "http://ghe.example\\.localhost/api/v3"}, "apiUrl"),
         ({"apiUrl": "https://[::1"}, "apiUrl"),
         ({"pat": "with a space"}, "pat"),
         ({"pat": "ghp_\x00"}, "pat"),

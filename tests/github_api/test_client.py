@@ -18,7 +18,7 @@ from requests.structures import CaseInsensitiveDict
 from dockrev.http import Response
 from integrations.github import client as github_client
 from integrations.github import refusals
-from integrations.github.client import Client, is_same_server, path_of
+from integrations.github.client import Client, Patience, is_same_server, path_of
 from integrations.hooks.errors import (
     CredentialInvalid,
     NotSeen,
@@ -142,6 +142,14 @@ class TestPages:
         assert "another server" in str(refused(lambda: client.all("/user/repos")))
         assert other.asked == []
 
+    def test_it_is_not_led_astray_by_what_two_readers_read_differently(self, serve: Starts) -> None:
+        other = serve(lambda asked: Reply(200, b"[]"))
+        server = serve(lambda asked: Reply(200, b"[]", {"Link": f'<{astray}>; rel="next"'}))
+        astray = f"http://{other.other_name}\\@{server.address}/"
+        client = Client(TOKEN, f"http://{server.address}")
+        assert isinstance(refused(lambda: client.all("/user/repos")), Unavailable)
+        assert other.asked == []
+
     def test_it_ends_a_list_that_never_does(
         self, serve: Starts, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -169,6 +177,11 @@ class TestRedirects:
         client = Client(TOKEN, f"http://{server.address}")
         assert isinstance(refused(lambda: client.get(HOOKS)), Unavailable)
         assert other.asked == []
+
+    def test_it_does_not_follow_what_is_no_address(self, serve: Starts) -> None:
+        server = serve(lambda _: Reply(301, headers={"Location": "https://["}))
+        client = Client(TOKEN, f"http://{server.address}")
+        assert isinstance(refused(lambda: client.get(HOOKS)), Unavailable)
 
     def test_it_does_not_follow_for_ever(self, serve: Starts) -> None:
         server = serve(lambda _: Reply(302, headers={"Location": "/again"}))
@@ -347,6 +360,15 @@ class TestLimits:
 
 
 class TestFaults:
+    @pytest.mark.parametrize(("fault", "most"), [(502, 1), ("cut", 2)])
+    def test_it_begins_nothing_when_its_time_is_up(
+        self, client: Client, github: FakeGitHub, fault: int | str, most: int
+    ) -> None:
+        met = github.fail("GET", "/user", with_=fault, times=99)
+        hurried = Patience(total=0)
+        assert isinstance(refused(lambda: client.get("/user", patience=hurried)), Unavailable)
+        assert met.met <= most  # a kept connection that was cut is no attempt
+
     @pytest.mark.parametrize("fault", [500, 502, 503, "cut", "short"])
     def test_it_tries_again_what_does_no_harm(
         self, client: Client, github: FakeGitHub, fault: int | str
@@ -422,3 +444,16 @@ def test_it_reads_the_date_as_github_writes_it() -> None:
     written = format_datetime(NOW, usegmt=True)
     assert refusals.date_of({"Date": written}) == NOW
     assert refusals.date_of({"Date": "yesterday"}) is None
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        "Mon, 04 May 99999999999999999999 03:02:01 GMT",
+        "Mon, 04 May 2026 03:02:01 +99999999999999999",
+        "Fri, 31 Dec 9999 23:59:59 -2359",
+    ],
+)
+def test_it_reckons_with_no_date_that_is_out_of_all_time(date: str) -> None:
+    assert refusals.date_of({"Date": date}) is None
+    assert refusals.rest_until({"Date": date, "Retry-After": "1"}) is not None
