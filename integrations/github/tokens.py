@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+from integrations.github.refusals import in_our_time
+
 KINDS = {
     "github_pat_": "fine-grained",
     "ghp_": "classic",
@@ -51,6 +53,7 @@ def read_expiry(headers: Mapping[str, str]) -> datetime | None:
     """When the token ends: `2027-01-31 09:00:00 UTC`, or with an offset."""
     given = headers.get("GitHub-Authentication-Token-Expiration", "").strip()
     try:
-        return datetime.strptime(given.replace("UTC", "+0000"), "%Y-%m-%d %H:%M:%S %z")
+        moment = datetime.strptime(given.replace("UTC", "+0000"), "%Y-%m-%d %H:%M:%S %z")
     except ValueError:
         return None
+    return in_our_time(moment)

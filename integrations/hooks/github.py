@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from django.utils.translation import gettext as _
 
 from integrations.github.client import PER_PAGE, QUICK, Client, Listed, nonsense, path_of
-from integrations.github.refusals import clean
+from integrations.github.refusals import clean, in_our_time
 from integrations.github.tokens import (
     kind_of,
     may_write_hooks,
@@ -46,7 +46,9 @@ from integrations.receivers.base import Incoming, member, text
 
 MAX_PAYLOAD = 64 * 1024 * 1024  # GitHub's cap is 25 MiB, for what it sent alone
 MAX_HEADERS, MAX_HEADER = 60, 1000
+MAX_EVENTS = 200  # GitHub knows some seventy
 VISIBILITIES = {"public", "private", "internal"}
+_ID = re.compile("[0-9]{1,20}")
 _FULL_NAME = re.compile(r"[A-Za-z0-9._-]{1,100}/[A-Za-z0-9._-]{1,100}")
 # States of a hook's last call that are no failures.
 _FINE = {"", "unused", "pending", "active", "ok"}
@@ -155,7 +157,9 @@ class GitHub(Provider):
         kept = {
             str(key).lower()[:100]: value[:MAX_HEADER]
             for key, value in known
-            if isinstance(value, str) and "signature" not in str(key).lower()
+            if isinstance(value, str)
+            and f"{key}{value}".isprintable()
+            and "signature" not in str(key).lower()
         }
         return Incoming({**kept, "content-type": "application/json"}, json.dumps(payload).encode())
 
@@ -197,19 +201,31 @@ def _config(wanted: Wanted) -> dict[str, str]:
 
 
 def _hook(item: dict[str, Any]) -> Hook:
-    number, config, events = item.get("id"), item.get("config"), item.get("events")
-    if not isinstance(number, int | str) or not isinstance(config, dict):
+    config, events = item.get("config"), item.get("events")
+    if not isinstance(config, dict):
         raise nonsense()
     return Hook(
-        id=clean(str(number), limit=60),
+        id=_id(item),
         url=text(config, "url", limit=2000),
         active=item.get("active") is True,
-        events=tuple(e for e in events if isinstance(e, str)) if isinstance(events, list) else (),
+        events=_events(events),
         content_type=text(config, "content_type", limit=20) or "form",
         insecure_ssl=str(config.get("insecure_ssl", "0")) != "0",
         updated_at=_moment(item.get("updated_at")),
         last_failure=_last_failure(item.get("last_response")),
     )
+
+
+def _id(item: dict[str, Any]) -> str:
+    number = item.get("id")
+    if isinstance(number, bool) or not _ID.fullmatch(str(number)):
+        raise nonsense()
+    return str(number)
+
+
+def _events(events: Any) -> tuple[str, ...]:
+    known = events[:MAX_EVENTS] if isinstance(events, list) else []
+    return tuple(clean(event, limit=60) for event in known if isinstance(event, str))
 
 
 def _last_failure(response: Any) -> str:
@@ -220,13 +236,13 @@ def _last_failure(response: Any) -> str:
 
 
 def _sent(item: dict[str, Any]) -> Sent:
-    number, guid = item.get("id"), text(item, "guid", limit=100)
+    guid = text(item, "guid", limit=100)
     moment, code = _moment(item.get("delivered_at")), item.get("status_code")
-    if not isinstance(number, int | str) or not guid or moment is None:
+    if not guid or moment is None:
         raise nonsense()
     fine = isinstance(code, int) and 200 <= code < 300
     failure = "" if fine else _failure(text(item, "status"), code)
-    return Sent(clean(str(number), limit=60), guid, text(item, "event", limit=60), moment, failure)
+    return Sent(_id(item), guid, text(item, "event", limit=60), moment, failure)
 
 
 def _failure(words: str, code: Any) -> str:
@@ -265,7 +281,7 @@ def _moment(value: Any) -> datetime | None:
         moment = datetime.fromisoformat(value)
     except (TypeError, ValueError):
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return in_our_time(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
 def _no_api() -> str:

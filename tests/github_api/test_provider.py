@@ -152,6 +152,11 @@ class TestHooks:
         {"id": 1},
         {"id": None, "config": {}},
         {"id": 1, "config": []},
+        {"id": True, "config": {}},
+        {"id": -1, "config": {}},
+        {"id": 1.5, "config": {}},
+        {"id": "../../user", "config": {}},
+        {"id": 10**60, "config": {}},
     ],
 )
 def test_it_takes_no_hook_for_one_that_is_none(serve: Starts, item: dict[str, Any]) -> None:
@@ -174,6 +179,27 @@ def test_it_reads_a_hook_that_says_little(serve: Starts) -> None:
     server = serve(lambda _: Reply(200, json.dumps([item]).encode()))
     hooks = GitHub(TOKEN, f"http://{server.address}").hooks("acme/api")
     assert hooks.items == (Hook("1", "", False, (), "form", True, None, ""),)
+
+
+def test_it_keeps_of_a_hook_what_can_be_shown(serve: Starts) -> None:
+    events = ["package", "\ud800\0x", "y" * 1000, *["z"] * 5000]
+    times = ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"]
+    items = [
+        {"id": number, "config": {}, "events": events, "updated_at": time}
+        for number, time in enumerate(times)
+    ]
+    server = serve(lambda _: Reply(200, json.dumps(items).encode()))
+    for hook in GitHub(TOKEN, f"http://{server.address}").hooks("acme/api").items:
+        assert hook.updated_at is None
+        assert hook.events[:2] == ("package", "x")
+        assert len(hook.events) <= 200 and max(map(len, hook.events)) <= 60
+
+
+def test_it_tells_no_end_of_a_token_that_no_page_could_show(serve: Starts) -> None:
+    headers = {"GitHub-Authentication-Token-Expiration": "0001-01-01 00:00:00 +1400"}
+    server = serve(lambda _: Reply(200, b'{"login": "ada"}', headers))
+    report = GitHub(TOKEN, f"http://{server.address}").try_credential()
+    assert (report.state, report.expires_at) == ("ok", None)
 
 
 class TestRepositories:
@@ -305,6 +331,13 @@ class TestSent:
         assert incoming.headers["x-github-event"] == "package"
         assert incoming.headers["content-type"] == "application/json"
         assert not [name for name in incoming.headers if "signature" in name]
+
+    def test_it_keeps_no_header_that_no_page_could_show(self, serve: Starts) -> None:
+        headers = {"X-GitHub-Event": "package", "X-One": "\ud800", "X-\ud800": "two"}
+        body = json.dumps({"request": {"headers": headers, "payload": {}}}).encode()
+        server = serve(lambda _: Reply(200, body))
+        incoming = GitHub(TOKEN, f"http://{server.address}").sent_payload("acme/api", "1", "2")
+        assert set(incoming.headers) == {"x-github-event", "content-type"}
 
     def test_it_says_that_a_payload_is_not_kept(self, serve: Starts) -> None:
         body = json.dumps({"request": {"headers": None, "payload": None}}).encode()
