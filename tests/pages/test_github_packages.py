@@ -520,7 +520,7 @@ def test_it_escapes_what_others_wrote(admin: Client) -> None:
     words = "<script>alert(1)</script>"
     row = tracked()
     hooks = [{"id": "1", "url": CALLBACK, "events": [words], "active": True}]
-    synced(row, hook_state="conflict", last_error=words, conflict_hooks=hooks, visibility=words)
+    synced(row, hook_state="conflict", last_error=words, conflict_hooks=hooks)
     assert words not in admin.get(PAGE).content.decode()
 
 
