@@ -64,6 +64,10 @@ class Change(NamedTuple):
     warnings: tuple[str, ...] = ()
 
 
+def _unheard(done: int, total: int) -> None:
+    """Nobody follows it."""
+
+
 def read_input(account: HookAccount, text: str) -> Named:
     """What a person typed. Raises InvalidArgument."""
     try:
@@ -72,14 +76,14 @@ def read_input(account: HookAccount, text: str) -> Named:
         raise InvalidArgument("input", str(error)) from error
 
 
-def resolve(account: HookAccount, text: str, progress: Progress) -> Resolved:
+def resolve(account: HookAccount, text: str) -> Resolved:
     """Say what a text stands for, and change nothing. Only an owner is asked for at GitHub.
 
     Raises InvalidArgument, CredentialRejected, NotFound or UpstreamUnavailable. Never inside a
     transaction.
     """
     named = read_input(account, text)
-    owned = _owned(account, named, progress)
+    owned = _owned(account, named, _unheard)
     known = {row.name_key: row for row in present(account).filter(owner_key=named.owner.lower())}
     running = deployed(account, named.owner)
     found = []
@@ -105,7 +109,7 @@ def add(
     text: str,
     *,
     selected: bool | None = None,
-    progress: Progress = lambda done, total: None,
+    progress: Progress = _unheard,
 ) -> Change:
     """Track a repository, selected unless it is said otherwise, or all of an owner's, unselected.
 

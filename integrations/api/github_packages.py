@@ -19,11 +19,12 @@ from dockrev.api.answers import PageQuery, body, page_of, query
 from dockrev.api.fields import Flag, Moment, NoneIfEmpty, Text
 from dockrev.fields import MASK
 from dockrev.permissions import Role
-from integrations import pinging, tracked, tracking
+from integrations import pinging, rotation, tracked, tracking
 from integrations.api.receivers import new_secret
 from integrations.api.shapes import NewSecret, RepositoryFacts, RepositoryList
 from integrations.endpoints import MAX_URL
-from integrations.github import callback, packages
+from integrations.forms import MAX_PAT
+from integrations.github import callback, client, packages
 from integrations.github.inputs import MAX_INPUT
 from integrations.hooks import asking
 from integrations.models import HookTarget
@@ -54,20 +55,25 @@ class PackagesChange(serializers.Serializer[Any]):
     enabled = Flag(required=False)
     callbackUrl = Text(required=False, allow_null=True, allow_blank=True, max_length=MAX_URL)
     apiUrl = Text(required=False, allow_null=True, allow_blank=True, max_length=MAX_URL)
-    pat = Text(required=False, allow_null=True, allow_blank=True, max_length=500)
+    pat = Text(required=False, allow_null=True, allow_blank=True, max_length=MAX_PAT)
     clearPat = Flag(required=False)
     webhookSecret = Text(
-        required=False, allow_null=True, allow_blank=True, max_length=500, trim_whitespace=False
+        required=False,
+        allow_null=True,
+        allow_blank=True,
+        max_length=rotation.MAX_SECRET,
+        trim_whitespace=False,
     )
 
 
-class TargetAddition(serializers.Serializer[Any]):
+class TargetInput(serializers.Serializer[Any]):
+    """A repository or an owner, as people type it."""
+
     input = Text(max_length=MAX_INPUT)
+
+
+class TargetAddition(TargetInput):
     selected = Flag(required=False)
-
-
-class TargetRemoval(serializers.Serializer[Any]):
-    input = Text(max_length=MAX_INPUT)
 
 
 class TargetAdded(serializers.Serializer[Any]):
@@ -205,11 +211,11 @@ class CallbackTest(APIView):
 class Resolve(APIView):
     writes = Role.ADMIN
 
-    @extend_schema(request=TargetRemoval, responses=ResolvedFacts)
+    @extend_schema(request=TargetInput, responses=ResolvedFacts)
     def post(self, request: Request) -> Response:
         """Say what a text stands for, and change nothing."""
-        given = body(TargetRemoval, request)["input"]
-        resolved = tracking.resolve(packages.load().account, given, lambda done, total: None)
+        given = body(TargetInput, request)["input"]
+        resolved = tracking.resolve(packages.load().account, given)
         shown = {
             "kind": resolved.named.kind,
             "owner": resolved.named.owner,
@@ -224,6 +230,10 @@ class TargetsAdd(APIView):
 
     @extend_schema(request=TargetAddition, responses={201: TargetAdded})
     def post(self, request: Request) -> Response:
+        """Track a repository, selected unless it is said otherwise, or all of an owner's.
+
+        An owner's are listed by GitHub while this waits, and are not selected by themselves.
+        """
         given = body(TargetAddition, request)
         account = packages.load().account
         change = tracking.add(account, given["input"], selected=given.get("selected"))
@@ -239,9 +249,10 @@ class TargetsAdd(APIView):
 class TargetsRemove(APIView):
     writes = Role.ADMIN
 
-    @extend_schema(request=TargetRemoval, responses=TargetRemoved)
+    @extend_schema(request=TargetInput, responses=TargetRemoved)
     def post(self, request: Request) -> Response:
-        change = tracking.remove(packages.load().account, body(TargetRemoval, request)["input"])
+        """Track it no longer. Hooks that are at GitHub are deleted by the next sync."""
+        change = tracking.remove(packages.load().account, body(TargetInput, request)["input"])
         shown = {
             "kind": change.named.kind,
             "owner": change.named.owner,
@@ -389,7 +400,7 @@ def _facts(feature: packages.Packages) -> dict[str, Any]:
     shown = {
         "enabled": receiver.enabled,
         "callbackUrl": callback.url_of(account) or None,
-        "apiUrl": account.api_url or packages.API_URL,
+        "apiUrl": account.api_url or client.API_URL,
         "patMasked": packages.pat_masked(account.credential),
         "secretMasked": MASK if receiver.secret else None,
         "secretCreatedAt": receiver.secret_created_at,

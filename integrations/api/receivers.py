@@ -38,7 +38,9 @@ _ID = re.compile(r"rcv_[0-9a-z]{26}")
 class ReceiverChange(serializers.Serializer[Any]):
     name = Text(required=False, max_length=100)
     enabled = Flag(required=False)
-    secret = Text(required=False, allow_blank=True, max_length=500, trim_whitespace=False)
+    secret = Text(
+        required=False, allow_blank=True, max_length=rotation.MAX_SECRET, trim_whitespace=False
+    )
     registryHost = Text(required=False, allow_blank=True, max_length=255)
     options = JsonObject(required=False)
 

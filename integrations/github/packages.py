@@ -13,7 +13,6 @@ from dockrev.fields import MASK
 from dockrev.forms import require_valid
 from integrations import rotation
 from integrations.forms import HookAccountForm, ReceiverForm
-from integrations.github.client import API_URL as API_URL
 from integrations.github.tokens import KINDS
 from integrations.hooks import credentials
 from integrations.models import HookAccount, Receiver

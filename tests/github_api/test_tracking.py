@@ -25,6 +25,7 @@ from dockrev.errors import (
 from integrations import tracking
 from integrations.hooks import credentials, listing
 from integrations.models import HookAccount, HookTarget
+from integrations.tracking import resolve
 from tests import rows
 from tests.fake_github.server import FakeGitHub
 from tests.github_api.conftest import TOKEN
@@ -34,10 +35,6 @@ pytestmark = pytest.mark.django_db
 
 def names(**wanted: Any) -> list[str]:
     return list(HookTarget.objects.filter(**wanted).values_list("full_name", flat=True))
-
-
-def resolve(account: HookAccount, text: str) -> tracking.Resolved:
-    return tracking.resolve(account, text, lambda done, total: None)
 
 
 @pytest.fixture
