@@ -1,0 +1,142 @@
+"""Which of a repository's tags come after the one that runs, and why the others do not. Pure.
+
+A tag follows another if it has the same shape (`shapes.py`) and stands higher. Of those that
+follow, the highest of each step is kept. A stable version is never followed by a pre-release; a
+pre-release is followed by later ones of the same version, and by its final. Where a user wants
+something else, a `Policy` says so.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from checks.versions.shapes import Version, is_signature, read
+
+Test = Callable[[str], bool]
+
+PATCH, MINOR, MAJOR, OTHER = "patch", "minor", "major", "other"
+STEPS = (MAJOR, OTHER, MINOR, PATCH)
+"""The largest first. One shape has either numbers or a calendar, never both MAJOR and OTHER."""
+_SIZES = {PATCH: 0, MINOR: 1, MAJOR: 2, OTHER: 2}
+
+
+class Dropped(StrEnum):
+    """Why a tag does not follow."""
+
+    SIGNATURE = "signature"
+    NOT_INCLUDED = "not_included"
+    EXCLUDED = "excluded"
+    NO_VERSION = "no_version"
+    OTHER_VARIANT = "other_variant"
+    OTHER_SHAPE = "other_shape"
+    NOT_NEWER = "not_newer"
+    OLDER_BASE = "older_base"
+    PRERELEASE = "prerelease"
+    NOT_ITS_FINAL = "not_its_final"
+    TOO_LARGE = "too_large"
+    IGNORED = "ignored"
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What a user wants to hear of. The tests are given a whole tag.
+
+    `comparable` turns a tag into the part that is read as its version.
+    """
+
+    include: Test | None = None
+    exclude: Test | None = None
+    ignored: Test | None = None
+    comparable: Callable[[str], str] | None = None
+    largest: str = MAJOR
+    prereleases: bool = False
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The highest tag of each step, the largest step first, and how many others fell to what.
+
+    `listed` says whether the tag that runs is among those on offer.
+    """
+
+    newest: Mapping[str, str] = field(default_factory=dict)
+    dropped: Mapping[Dropped, int] = field(default_factory=dict)
+    listed: bool = False
+
+
+EVERYTHING = Policy()
+
+
+def choose(current: str, tags: Iterable[str], policy: Policy = EVERYTHING) -> Choice | None:
+    """Choose among tags, in any order, each looked at once. None if `current` is no version."""
+    now = _read(current, policy)
+    if now is None:
+        return None
+    dropped: Counter[Dropped] = Counter()
+    best: dict[str, tuple[Version, str]] = {}
+    listed = False
+    for tag in tags:
+        if tag == current:
+            listed = True
+            continue
+        found = _judge(now, tag, policy)
+        if isinstance(found, Dropped):
+            dropped[found] += 1
+            continue
+        step = step_between(now, found)
+        if step not in best or (best[step][0].place, best[step][1]) < (found.place, tag):
+            best[step] = (found, tag)
+    return Choice({step: best[step][1] for step in STEPS if step in best}, dropped, listed)
+
+
+def step_between(now: Version, then: Version) -> str:
+    """How large a step a version takes. Years and months, dates and counts are no sizes."""
+    places = range(len(now.numbers))
+    moved = next((place for place in places if now.numbers[place] != then.numbers[place]), None)
+    if moved is None:
+        return PATCH
+    if now.kinds[0] == "year":
+        return OTHER if moved < 2 else PATCH
+    if now.kinds[0] != "number":
+        return OTHER
+    return (MAJOR, MINOR, PATCH)[min(moved, 2)]
+
+
+def _read(tag: str, policy: Policy) -> Version | None:
+    return read(policy.comparable(tag) if policy.comparable else tag)
+
+
+def _judge(now: Version, tag: str, policy: Policy) -> Version | Dropped:
+    then = _read(tag, policy)
+    if then is None:
+        return Dropped.SIGNATURE if is_signature(tag) else Dropped.NO_VERSION
+    if policy.include and not policy.include(tag):
+        return Dropped.NOT_INCLUDED
+    if policy.exclude and policy.exclude(tag):
+        return Dropped.EXCLUDED
+    why_not = _why_not(now, then, policy)
+    if why_not is None and policy.ignored and policy.ignored(tag):
+        return Dropped.IGNORED
+    return why_not or then
+
+
+def _why_not(now: Version, then: Version, policy: Policy) -> Dropped | None:
+    if then.variant != now.variant:
+        return Dropped.OTHER_VARIANT
+    if not then.is_written_like(now):
+        return Dropped.OTHER_SHAPE
+    if then.place <= now.place:
+        return Dropped.NOT_NEWER
+    if then.base < now.base:
+        return Dropped.OLDER_BASE
+    if not policy.prereleases and then.numbers != now.numbers:
+        if not then.is_final:
+            return Dropped.PRERELEASE
+        if not now.is_final:
+            return Dropped.NOT_ITS_FINAL
+    if _SIZES[step_between(now, then)] > _SIZES[policy.largest]:
+        return Dropped.TOO_LARGE
+    return None
