@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from urllib.parse import quote
 
 from django.utils.translation import gettext as _
@@ -19,6 +22,7 @@ from checks.registry.errors import (
 )
 from checks.registry.manifests import ACCEPT, Manifest, read_manifest
 from checks.registry.reference import Reference, is_digest
+from checks.registry.tags import Tags, every_tag
 from checks.registry.transport import Question, ask
 from dockrev import http
 
@@ -35,9 +39,21 @@ __all__ = [
 ]
 
 PER_HOST = 8  # requests at once to one registry, for whoever starts threads
-MANIFEST_BYTES = 4 * 1024 * 1024
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What is asked for, and how much of it is read."""
+
+    headers: Mapping[str, str]
+    max_bytes: int
+
+
 # The bytes are what the digest is of: no packing on the way.
-HEADERS = {"Accept": ACCEPT, "Accept-Encoding": "identity"}
+_MANIFEST = _Kind({"Accept": ACCEPT, "Accept-Encoding": "identity"}, 4 * MIB)
+# Docker Hub sends all tags as one page.
+_TAGS = _Kind({"Accept": "application/json"}, 8 * MIB)
 _GRANTS = Grants()
 
 
@@ -70,16 +86,19 @@ class RegistryClient:
         """Return what is under a tag or digest, its bytes compared with the digest."""
         answer = self._manifest("GET", repository, target)
         if answer.status != 200 or answer.truncated:
-            raise self._bad(answer)
+            raise self._bad(answer, _MANIFEST)
         named = answer.headers.get("Docker-Content-Digest", "").strip()
         expected = target if is_digest(target) else named if is_digest(named) else ""
         return read_manifest(answer.body, expected, self.access.host)
 
+    def tags(self, repository: str) -> Tags:
+        """Return all tags, in whatever order the registry has them."""
+        url = f"{self.access.base_url}/v2/{quote(repository)}/tags/list"
+        return Tags(every_tag(partial(self._page, repository), url))
+
     def _manifest(self, method: str, repository: str, target: str) -> http.Response:
         path = f"/v2/{quote(repository)}/manifests/{quote(target, safe=':')}"
-        answer = self._ask(method, repository, path)
-        if answer.status in {401, 403}:
-            raise refusal(self.access, repository)
+        answer = self._ask(method, repository, self.access.base_url + path, _MANIFEST)
         if answer.status == 404:
             separator = "@" if is_digest(target) else ":"
             raise NotFound(
@@ -88,34 +107,38 @@ class RegistryClient:
             )
         # Some registries know only GET.
         if answer.status != 200 and not (method == "HEAD" and answer.status in {405, 501}):
-            raise self._bad(answer)
+            raise self._bad(answer, _MANIFEST)
         return answer
 
-    def _ask(self, method: str, repository: str, path: str) -> http.Response:
-        """Ask as whoever we are known to be, and once more as whom the registry wants us to be."""
-        answer = self._send(
-            method, path, authorization=self.grants.authorization(self.access, repository)
-        )
-        if answer.status != 401:
-            return answer
-        challenge = answer.headers.get("WWW-Authenticate", "")
-        authorization = self.grants.answer(self.access, repository, challenge)
-        return self._send(method, path, authorization=authorization)
+    def _page(self, repository: str, url: str) -> http.Response:
+        answer = self._ask("GET", repository, url, _TAGS)
+        if answer.status == 404:
+            named = {"host": self.access.host, "repository": repository}
+            raise NotFound(_("%(host)s does not have %(repository)s.") % named)
+        if answer.status != 200 or answer.truncated:
+            raise self._bad(answer, _TAGS)
+        return answer
 
-    def _send(self, method: str, path: str, *, authorization: str) -> http.Response:
-        return ask(
-            Question(
-                self.access,
-                self.access.base_url + path,
-                method,
-                headers=HEADERS,
-                authorization=authorization,
-                max_bytes=MANIFEST_BYTES,
-            )
-        )
+    def _ask(self, method: str, repository: str, url: str, kind: _Kind) -> http.Response:
+        """Ask as whoever we are known to be, and once more as whom the registry wants us to be.
 
-    def _bad(self, answer: http.Response) -> BadAnswer:
-        named = {"host": self.access.host, "status": answer.status}
+        Raises Unauthorized where that is not enough.
+        """
+        question = Question(
+            self.access, url, method, headers=kind.headers, max_bytes=kind.max_bytes
+        )
+        known = self.grants.authorization(self.access, repository)
+        answer = ask(replace(question, authorization=known))
+        if answer.status == 401:
+            challenge = answer.headers.get("WWW-Authenticate", "")
+            wanted = self.grants.answer(self.access, repository, challenge)
+            answer = ask(replace(question, authorization=wanted))
+        if answer.status in {401, 403}:
+            raise refusal(self.access, repository)
+        return answer
+
+    def _bad(self, answer: http.Response, kind: _Kind) -> BadAnswer:
+        named = {"host": self.access.host, "status": answer.status, "most": kind.max_bytes // MIB}
         if answer.truncated:
-            return BadAnswer(_("%(host)s sent a manifest of more than 4 MiB.") % named)
+            return BadAnswer(_("%(host)s sent an answer of more than %(most)d MiB.") % named)
         return BadAnswer(_("%(host)s did not answer as a registry does (%(status)d).") % named)

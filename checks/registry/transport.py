@@ -41,7 +41,7 @@ def ask(question: Question) -> http.Response:
     url = question.url
     for _hop in range(MAX_REDIRECTS + 1):
         here = urlsplit(url)
-        answer = _send(question, url, authorized=_origin(here) == _origin(start))
+        answer = _send(question, url, authorized=origin(here) == origin(start))
         location = answer.headers.get("Location", "") if answer.status in REDIRECTS else ""
         if not location:
             _refuse_trouble(answer, here.netloc.rpartition("@")[2])
@@ -57,6 +57,11 @@ def host_of(url: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError(url)
     return parts.hostname
+
+
+def origin(parts: SplitResult) -> tuple[str, str | None, int]:
+    """Scheme, host and port: what credentials belong to. ValueError where the port is none."""
+    return parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def _send(question: Question, url: str, *, authorized: bool) -> http.Response:
@@ -92,10 +97,6 @@ def _next(url: str, location: str) -> str:
         text = _("%(host)s redirects from https to plain http.")
         raise BadAnswer(text % {"host": here.hostname})
     return target
-
-
-def _origin(parts: SplitResult) -> tuple[str, str | None, int]:
-    return parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def _refuse_trouble(answer: http.Response, host: str) -> None:

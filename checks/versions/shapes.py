@@ -168,6 +168,8 @@ def _place(tag: str) -> tuple[int, int] | None:
 
 
 def _kinds(parts: tuple[str, ...]) -> tuple[str, ...]:
+    if max(map(len, parts)) < 4:
+        return (NUMBER,) * len(parts)
     kinds = tuple(map(_kind, parts))
     if len(parts[0]) < 4 or parts[0][0] == "0" or kinds[0] != NUMBER:
         return kinds
