@@ -8,13 +8,15 @@ from functools import partial
 from threading import BoundedSemaphore
 
 from django.db import transaction
+from django.db.models import Prefetch
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from checks import queue
-from checks.decide import Local, Remote, Verdict, decide
+from checks.decide import Found, Local, Remote, Verdict, decide
 from checks.kinds import JobKind, Outcome
-from checks.models import Job, Service
+from checks.models import Candidate, Job, Service
+from checks.models.stacks import ServiceQuerySet
 from checks.registry.client import PER_HOST, NotFound, RegistryError
 from checks.registry.reference import Reference
 from checks.remotes import remotes
@@ -29,7 +31,7 @@ BATCH = 20  # services written in one transaction
 
 def check_service(run: Run) -> Outcome:
     """Job `check.service`: one service, its result written as the job finishes."""
-    service = Service.objects.select_related("stack__host").filter(pk=run.job.service_id).first()
+    service = _services().filter(pk=run.job.service_id).first()
     if service is None:
         raise JobFailed(_("The service is not there any more."))
     checked = _look(service, _clients([service]))
@@ -45,7 +47,7 @@ def check_service(run: Run) -> Outcome:
 
 def check_many(run: Run) -> Outcome:
     """Jobs `check.stack` and `check.all`: results are written as they come, told at the end."""
-    services = Service.objects.present().select_related("stack__host").order_by("pk")
+    services = _services().present().order_by("pk")
     if run.job.scope == Job.Scope.STACK:
         services = services.filter(stack=run.job.stack_id)
     chosen = list(services)
@@ -73,6 +75,12 @@ def enqueue_scheduled() -> queue.Queued:
     return queue.enqueue(
         queue.Request(kind=CHECK_ALL.name, reason=Job.Reason.SCHEDULE, notify=True)
     )
+
+
+def _services() -> ServiceQuerySet:
+    """Services with all that a look at them needs; of their candidates, those that are open."""
+    candidates = Prefetch("candidates", Candidate.objects.open())
+    return Service.objects.select_related("stack__host").prefetch_related(candidates)
 
 
 @transaction.atomic
@@ -112,17 +120,17 @@ def _look(service: Service, clients: dict[str, Remote]) -> Checked:
     """Ask the registry about one service. No database, no exception."""
     if not service.repository:
         return Checked(service, Verdict("unknown", reason=_("It names no image.")))
-    local = local_of(service)
+    local = _local_of(service)
     try:
         return Checked(service, decide(local, clients[service.registry]))
     except NotFound as error:
         return Checked(service, Verdict("unknown", reason=str(error)))
     except RegistryError as error:
-        return Checked(service, trouble=str(error))
+        return Checked(service, failure=str(error))
 
 
-def local_of(service: Service) -> Local:
-    """What runs of a service, as far as the rows say."""
+def _local_of(service: Service) -> Local:
+    """What runs of a service, as far as the rows say. Asks no database."""
     known = service.baseline_digest if service.baseline_ref == service.image_ref else ""
     platform = service.platform or service.stack.host.platform
     return Local(
@@ -131,16 +139,21 @@ def local_of(service: Service) -> Local:
         baseline=known,
         platform=platform,
         started=service.state != Service.State.ABSENT,
+        known={row.digest: _known(row) for row in service.candidates.all()},
     )
+
+
+def _known(row: Candidate) -> Found:
+    return Found(row.step, row.tag, row.digest, row.arch, row.platform_digest, tuple(row.platforms))
 
 
 def _words(checked: Checked) -> str:
     verdict = checked.verdict
     label = Service.Status(checked.status).label
     why = checked.trouble or (verdict.reason if verdict else "")
-    found = f" {verdict.found.digest}" if verdict and verdict.found else ""
+    found = ", ".join(f"{each.tag}@{each.digest}" for each in verdict.found) if verdict else ""
     name = f"{checked.service.stack.name} / {checked.service.name}"
-    return f"{name}: {label}{found}{f'. {why}' if why else ''}"
+    return f"{name}: {label}{f' {found}' if found else ''}{f'. {why}' if why else ''}"
 
 
 def _summary(done: list[Checked]) -> dict[str, int]:

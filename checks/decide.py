@@ -1,17 +1,22 @@
 """What a service should be told: pure facts in, a verdict out. Worker and command line share it.
 
-Only the same tag is looked at here. An update exists if what the registry has under that tag, as
-a whole and for our platform, is not among the digests that run.
+A tag is followed in two ways. The image under it was rebuilt if what the registry has there, as a
+whole and for our platform, is not among the digests that run. Where the tag is a version, others
+may follow it: the highest of each step is found, too.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from django.utils.translation import gettext as _
 
+from checks.registry.errors import NotFound, RegistryError
 from checks.registry.reference import Reference
+from checks.versions.choice import Choice, choose
+from checks.versions.shapes import read
 
 REBUILT = "rebuilt"
 
@@ -25,12 +30,25 @@ class Child:
 
 
 @dataclass(frozen=True)
+class Found:
+    """A newer image. `arch` says whether it is for our platform."""
+
+    step: str
+    tag: str
+    digest: str
+    arch: str
+    platform_digest: str = ""
+    platforms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Local:
     """What runs here, or stands in for it.
 
     `running` are the digests that the engine knows of this repository. Without any, `baseline`,
     the digest first seen for this reference, stands in; on the command line there is none.
-    `started` says that containers exist, so that an image without digests was built here.
+    `started` says that containers exist, so that an image without digests was built here. `known`
+    is what earlier checks found, by digest: it need not be read again.
     """
 
     reference: Reference
@@ -39,6 +57,7 @@ class Local:
     platform: str = ""
     started: bool = False
     keeps_baseline: bool = True
+    known: Mapping[str, Found] = field(default_factory=dict)
 
     @property
     def digests(self) -> frozenset[str]:
@@ -55,68 +74,118 @@ class Remote(Protocol):
     def children(self, reference: Reference, digest: str) -> tuple[Child, ...] | None:
         """The platforms of an index; None if the digest is a single image's."""
 
-
-@dataclass(frozen=True)
-class Found:
-    """A newer image. `arch` says whether it is for our platform."""
-
-    step: str
-    tag: str
-    digest: str
-    arch: str
-    platform_digest: str = ""
-    platforms: tuple[str, ...] = ()
+    def tags(self, repository: str) -> Iterable[str]:
+        """All tags of a repository. May be gone through again."""
 
 
 @dataclass(frozen=True)
 class Verdict:
     """`status` is one of `Service.Status`; `reason` says why, where that needs words.
 
-    `baseline` is the digest to keep as first seen, where nothing else says what runs.
+    `found` has the largest step first, a rebuilt image last, and what is not for our platform after
+    all others. `trouble` says why newer versions
+    could not be looked for: then `found` knows nothing of them. `choice` says what became of all
+    tags. `baseline` is the digest to keep as first seen, where nothing else says what runs.
     """
 
     status: str
-    found: Found | None = None
+    found: tuple[Found, ...] = ()
     reason: str = ""
     baseline: str = ""
+    trouble: str = ""
+    choice: Choice | None = None
 
 
 def decide(local: Local, remote: Remote) -> Verdict:
-    """Compare what runs with what the registry has under the same tag.
+    """Compare what runs with what the registry has under the same tag, and under later ones.
 
-    At most one HEAD, and one GET where the digests differ. RegistryError passes through.
+    For each of these tags at most one HEAD, and one GET where a digest is new; for versions the
+    list of tags besides. RegistryError passes through where even the same tag is not known.
     """
-    if not local.reference.tag:
+    tag = local.reference.tag
+    if not tag:
         return Verdict("up_to_date", reason=_("Pinned to a digest: there is no tag to follow."))
     if not local.digests and local.started:
         return Verdict("unknown", reason=_("Built here: no registry has this image."))
+    if read(tag) is None:
+        return _rebuilt(local, remote)
+    try:
+        same = _rebuilt(local, remote)
+    except NotFound as gone:
+        verdict = _with_versions(local, remote, Verdict("unknown", reason=str(gone)))
+        if not verdict.found:
+            raise
+        return verdict
+    return _with_versions(local, remote, same)
+
+
+def _rebuilt(local: Local, remote: Remote) -> Verdict:
     digest = remote.head(local.reference)
     if not local.digests and not local.keeps_baseline:
         return Verdict("unknown", reason=_("Nothing says which image of this tag runs."))
     if not local.digests:
         return Verdict("up_to_date", baseline=digest, reason=_("First seen now."))
+    found = _found(local, remote, REBUILT, replace(local.reference, digest=""), digest)
+    return _concluded(Verdict("up_to_date"), [found] if found else [])
+
+
+def _with_versions(local: Local, remote: Remote, same: Verdict) -> Verdict:
+    """Add the versions that follow. What is known of the same tag stays if they are not."""
+    tag, repository = local.reference.tag, local.reference.repository
+    found: list[Found] = []
+    try:
+        choice = choose(tag, remote.tags(repository))
+        for step, newer in choice.newest.items() if choice else ():
+            if each := _version(local, remote, step, newer):
+                found.append(each)
+    except RegistryError as error:
+        # Nothing is called up to date that could not be looked at as a whole.
+        status = same.status if same.found else "error"
+        return replace(same, status=status, trouble=str(error))
+    return replace(_concluded(same, found), choice=choice)
+
+
+def _version(local: Local, remote: Remote, step: str, tag: str) -> Found | None:
+    reference = replace(local.reference, tag=tag, digest="")
+    try:
+        return _found(local, remote, step, reference, remote.head(reference))
+    except NotFound:
+        return None  # listed, though its image was deleted
+
+
+def _found(
+    local: Local, remote: Remote, step: str, reference: Reference, digest: str
+) -> Found | None:
+    """What a tag has that does not run here; None where it is the image that runs."""
     if digest in local.digests:
-        return Verdict("up_to_date")
-    return _newer(local, digest, remote.children(local.reference, digest))
-
-
-def _newer(local: Local, digest: str, children: tuple[Child, ...] | None) -> Verdict:
-    """The tag names another digest: an update, unless our platform's part of it runs already."""
-    tag = local.reference.tag
+        return None
+    known = local.known.get(digest)
+    if known and (known.platform_digest or not known.platforms):
+        runs = known.platform_digest in local.digests
+        return None if runs else replace(known, step=step, tag=reference.tag)
+    children = remote.children(reference, digest)
     if children is None:
-        return Verdict("update_available", Found(REBUILT, tag, digest, arch="unknown"))
+        return Found(step, reference.tag, digest, arch="unknown")
     platforms = tuple(child.platform for child in children)
     if not local.platform and any(child.digest in local.digests for child in children):
-        return Verdict("up_to_date")
+        return None
     ours = child_for(local.platform, children)
     if ours is None:
         arch = "mismatch" if local.platform else "unknown"
-        status = "arch_mismatch" if local.platform else "update_available"
-        return Verdict(status, Found(REBUILT, tag, digest, arch, platforms=platforms))
+        return Found(step, reference.tag, digest, arch, platforms=platforms)
     if ours.digest in local.digests:
-        return Verdict("up_to_date")
-    found = Found(REBUILT, tag, digest, "match", ours.digest, platforms)
-    return Verdict("update_available", found)
+        return None
+    return Found(step, reference.tag, digest, "match", ours.digest, platforms)
+
+
+def _concluded(same: Verdict, found: list[Found]) -> Verdict:
+    """The verdict with what was found put before what it had."""
+    if not found:
+        return same
+    together = sorted((*found, *same.found), key=lambda each: each.arch == "mismatch")
+    status = "arch_mismatch" if together[0].arch == "mismatch" else "update_available"
+    reason = same.reason if same.status == "unknown" else ""
+    return replace(same, status=status, found=tuple(together), reason=reason)
 
 
 def child_for(platform: str, children: tuple[Child, ...]) -> Child | None:

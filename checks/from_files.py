@@ -14,19 +14,24 @@ from checks.discovery.projects import FoundProject, FoundService
 from checks.registry.client import PER_HOST, Access, NotFound, RegistryClient, RegistryError
 from checks.registry.once import Once
 from checks.registry.reference import BadReference, Reference, parse
+from checks.versions.choice import Choice
 
 
 @dataclass(frozen=True)
 class Line:
-    """One service and what came of it. `error` says why it could not be checked."""
+    """One service and what came of it: the best of what was found comes first.
+
+    `error` says why it, or a part of it, could not be checked.
+    """
 
     stack: str
     service: str
     image: str
     status: str
-    found: Found | None = None
+    found: tuple[Found, ...] = ()
     reason: str = ""
     error: str = ""
+    choice: Choice | None = None
 
 
 def check_all(projects: Sequence[FoundProject], access_of: Callable[[str], Access]) -> list[Line]:
@@ -71,7 +76,8 @@ def _begin(
 
     def line(verdict: Verdict, error: str = "") -> Line:
         known = (stack, service.name, service.image_ref, verdict.status, verdict.found)
-        return Line(*known, reason=verdict.reason, error=error)
+        why = (verdict.reason, error or verdict.trouble, verdict.choice)
+        return Line(*known, *why)
 
     if not service.image_ref:
         reason = _("Built here, and it names no image.")

@@ -10,21 +10,26 @@ from collections.abc import Iterator, Sequence
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from checks.decide import REBUILT, Found
+from checks.explaining import STEPS, dropped_words
 from checks.from_files import Line
+from checks.versions.choice import Choice
 
 GAP = "  "
 WIDEST_NAME = 28
 NARROWEST_IMAGE = 20
 
 
-def as_json(lines: Sequence[Line], troubles: int) -> str:
+def as_json(lines: Sequence[Line], troubles: int, *, explain: bool) -> str:
     """The shape is part of the HTTP contract's page. `troubles` are errors of no service."""
     return json.dumps(
         {
-            "services": [_entry(line) for line in lines],
+            "services": [
+                _entry(line) | (_explained(line.choice) if explain else {}) for line in lines
+            ],
             "summary": {
                 "services": len(lines),
-                "updates": sum(line.found is not None for line in lines),
+                "updates": sum(bool(line.found) for line in lines),
                 "errors": troubles + sum(bool(line.error) for line in lines),
             },
         },
@@ -33,21 +38,35 @@ def as_json(lines: Sequence[Line], troubles: int) -> str:
 
 
 def _entry(line: Line) -> dict[str, object]:
-    candidate = None
-    if line.found:
-        tag, digest = line.found.tag, line.found.digest
-        candidate = {"kind": "digest", "tag": tag, "digest": digest, "displayTag": tag}
+    candidates = [_candidate(each) for each in line.found]
     return {
         "stack": line.stack,
         "service": line.service,
         "image": line.image,
         "status": line.status,
-        "candidate": candidate,
+        "candidate": candidates[0] if candidates else None,
+        "candidates": candidates,
         "error": line.error or None,
     }
 
 
-def as_table(lines: Sequence[Line], width: int | None) -> str:
+def _candidate(found: Found) -> dict[str, object]:
+    return {
+        "kind": "digest" if found.step == REBUILT else "version",
+        "step": found.step,
+        "tag": found.tag,
+        "digest": found.digest,
+        "displayTag": found.tag,
+    }
+
+
+def _explained(choice: Choice | None) -> dict[str, object]:
+    if choice is None:
+        return {"explained": None}
+    return {"explained": {"listed": choice.listed, "dropped": dict(choice.dropped)}}
+
+
+def as_table(lines: Sequence[Line], width: int | None, *, explain: bool) -> str:
     """Lines of at most `width` columns; without a width nothing is shortened."""
     rows = [(f"{line.stack}/{line.service}", line.image, _status(line.status)) for line in lines]
     head = (_("SERVICE"), _("IMAGE"), _("STATUS"))
@@ -56,6 +75,8 @@ def as_table(lines: Sequence[Line], width: int | None) -> str:
     for line, row in zip(lines, rows, strict=True):
         printed.append(_row(row, widths))
         printed.extend(_details(line, width))
+        if explain:
+            printed.extend(_why(line, width))
     return "\n".join([*printed, "", *_notes(lines, width), _summary(lines)])
 
 
@@ -65,12 +86,21 @@ def plain(text: str) -> str:
 
 
 def _details(line: Line, width: int | None) -> Iterator[str]:
-    if line.found:
-        yield f"{GAP}{plain(line.found.tag)}@{line.found.digest}"
-        if line.found.arch == "mismatch":
+    for found in line.found:
+        yield f"{GAP}{STEPS[found.step]}: {plain(found.tag)}@{found.digest}"
+        if found.arch == "mismatch":
             yield from _wrapped(_("It is not there for this platform."), width, indent=GAP)
     if line.error:
         yield from _wrapped(line.error, width, indent=GAP)
+
+
+def _why(line: Line, width: int | None) -> Iterator[str]:
+    if line.choice is None:
+        return
+    if not line.choice.listed:
+        yield from _wrapped(_("The registry does not list its present tag."), width, indent=GAP)
+    if words := dropped_words(line.choice.dropped):
+        yield from _wrapped(words, width, indent=GAP)
 
 
 def _notes(lines: Sequence[Line], width: int | None) -> Iterator[str]:
@@ -83,7 +113,7 @@ def _notes(lines: Sequence[Line], width: int | None) -> Iterator[str]:
 
 def _summary(lines: Sequence[Line]) -> str:
     count = len(lines)
-    updates = sum(line.found is not None for line in lines)
+    updates = sum(bool(line.found) for line in lines)
     errors = sum(bool(line.error) for line in lines)
     return ", ".join(
         [

@@ -17,16 +17,11 @@ from django.utils.translation import gettext_lazy as _
 
 from checks.models import Candidate, Host, Job, Service, Stack
 from checks.models.stacks import ARCHIVED, ServiceQuerySet
+from checks.versions import choice
 
 CHECKS = ("check.service", "check.stack", "check.all")
 # The candidate that a row shows: the largest step, a rebuilt image only where there is no other.
-_STEPS = [
-    Candidate.Step.MAJOR,
-    Candidate.Step.MINOR,
-    Candidate.Step.PATCH,
-    Candidate.Step.OTHER,
-    Candidate.Step.REBUILT,
-]
+_STEPS = [*choice.STEPS, Candidate.Step.REBUILT.value]
 
 
 class Filter(NamedTuple):
@@ -154,9 +149,12 @@ def offer(candidates: Iterable[Candidate]) -> Offer:
 
 
 def by_step(candidates: Iterable[Candidate]) -> list[Candidate]:
-    """The largest step first."""
-    order = {step: place for place, step in enumerate(_STEPS)}
-    return sorted(candidates, key=lambda candidate: order[Candidate.Step(candidate.step)])
+    """The largest step first; what is not for our platform after all others."""
+
+    def rank(candidate: Candidate) -> tuple[bool, int]:
+        return candidate.arch == Candidate.Arch.MISMATCH, _STEPS.index(candidate.step)
+
+    return sorted(candidates, key=rank)
 
 
 def _matching(services: ServiceQuerySet, words: str) -> ServiceQuerySet:

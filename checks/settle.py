@@ -15,11 +15,16 @@ Status = Service.Status
 
 @dataclass(frozen=True)
 class Checked:
-    """A service and what a check of it came to: a verdict, or the trouble that prevented one."""
+    """A service and what a check of it came to: a verdict, or the `failure` that prevented one."""
 
     service: Service
     verdict: Verdict | None = None
-    trouble: str = ""
+    failure: str = ""
+
+    @property
+    def trouble(self) -> str:
+        """What went wrong, with all of the check or with a part of it."""
+        return self.failure or (self.verdict.trouble if self.verdict else "")
 
     @property
     def status(self) -> str:
@@ -33,45 +38,51 @@ def settle(checked: Checked, now: datetime) -> None:
     """
     service, verdict = checked.service, checked.verdict
     fields: dict[str, Any] = {"checked_at": now, "error": checked.trouble}
-    if verdict is None:
-        if service.status == Status.UNKNOWN:
-            fields["status"] = Status.ERROR
-    else:
+    if verdict and verdict.status != Status.ERROR:
         fields |= {"status": verdict.status, "reason": verdict.reason}
-        if verdict.baseline:
-            fields |= {
-                "baseline_ref": service.image_ref,
-                "baseline_digest": verdict.baseline,
-                "baseline_at": now,
-            }
+    elif service.status == Status.UNKNOWN:
+        fields["status"] = Status.ERROR
+    if verdict and verdict.baseline:
+        fields |= {
+            "baseline_ref": service.image_ref,
+            "baseline_digest": verdict.baseline,
+            "baseline_at": now,
+        }
     # The service may have been archived, or discovered anew, while the registry was asked.
     same = Service.objects.filter(pk=service.pk, image_ref=service.image_ref)
     if same.update(**fields) and verdict is not None:
-        _settle_candidate(service, verdict.found, now)
+        _settle_candidates(service, verdict, now)
 
 
-def _settle_candidate(service: Service, found: Found | None, now: datetime) -> None:
-    """Keep the open candidate if it is the one found; else close it, and open the new one."""
-    step = found.step if found else Candidate.Step.REBUILT
-    held = service.candidates.open().filter(step=step).first()
-    if held and found and held.digest == found.digest:
-        changes = {"arch": found.arch, "platforms": list(found.platforms)}
-        Candidate.objects.filter(pk=held.pk).update(**changes)
-        return
-    if held:
-        close(held, Candidate.Closed.SUPERSEDED if found else _why_gone(service, held), now)
-    if found:
-        Candidate.objects.create(
-            service=service,
-            step=found.step,
-            image_ref=service.image_ref,
-            tag=found.tag,
-            digest=found.digest,
-            platform_digest=found.platform_digest,
-            platforms=list(found.platforms),
-            arch=found.arch,
-            opened_at=now,
-        )
+def _settle_candidates(service: Service, verdict: Verdict, now: datetime) -> None:
+    """Keep the open candidates that were found again; close the others, and open the new ones."""
+    found = {each.step: each for each in verdict.found}
+    for held in service.candidates.open():
+        if verdict.trouble and held.step != Candidate.Step.REBUILT:
+            continue
+        there = found.get(held.step)
+        if there and (there.tag, there.digest) == (held.tag, held.digest):
+            changes = {"arch": there.arch, "platforms": list(there.platforms)}
+            Candidate.objects.filter(pk=held.pk).update(**changes)
+            del found[held.step]
+            continue
+        close(held, Candidate.Closed.SUPERSEDED if there else _why_gone(service, held), now)
+    for each in found.values():
+        _open(service, each, now)
+
+
+def _open(service: Service, found: Found, now: datetime) -> None:
+    Candidate.objects.create(
+        service=service,
+        step=found.step,
+        image_ref=service.image_ref,
+        tag=found.tag,
+        digest=found.digest,
+        platform_digest=found.platform_digest,
+        platforms=list(found.platforms),
+        arch=found.arch,
+        opened_at=now,
+    )
 
 
 def _why_gone(service: Service, held: Candidate) -> str:
@@ -124,7 +135,7 @@ def announce(job: Job, service_ids: list[str], now: datetime) -> None:
         .filter(service__in=service_ids, announced_at=None)
         .exclude(service__status=Status.IGNORED)
         .select_related("service__stack")
-        .order_by("service__stack__name", "service__name")
+        .order_by("service__stack__name", "service__name", "-opened_at")
     )
     if not rows:
         return

@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from checks.models import Candidate, Job, JobLog, Service, Stack
-from checks.overview import offer
+from checks.overview import by_step, offer
 from dockrev.api.answers import Page
 from dockrev.api.fields import Moment, NoneIfEmpty
 
@@ -51,7 +51,7 @@ class ServiceFacts(serializers.Serializer[Service]):
     image = ImageFacts(source="*")
     status = serializers.ChoiceField(Service.Status.choices)
     candidate = serializers.SerializerMethodField()
-    candidates = CandidateFacts(source="open_candidates", many=True)
+    candidates = serializers.SerializerMethodField()
     policy = serializers.SerializerMethodField()
     ignoredBy = serializers.SerializerMethodField()
     reason = NoneIfEmpty()
@@ -63,6 +63,11 @@ class ServiceFacts(serializers.Serializer[Service]):
     def get_candidate(self, service: Any) -> dict[str, Any] | None:
         best = offer(service.open_candidates).best
         return CandidateFacts(best).data if best else None
+
+    @extend_schema_field(CandidateFacts(many=True))
+    def get_candidates(self, service: Any) -> list[dict[str, Any]]:
+        """The largest step first."""
+        return [CandidateFacts(each).data for each in by_step(service.open_candidates)]
 
     @extend_schema_field(serializers.DictField(allow_null=True))
     def get_policy(self, service: Service) -> None:

@@ -114,7 +114,7 @@ class RegistryClient:
         answer = self._ask("GET", repository, url, _TAGS)
         if answer.status == 404:
             named = {"host": self.access.host, "repository": repository}
-            raise NotFound(_("%(host)s does not have %(repository)s.") % named)
+            raise NotFound(_("%(host)s does not list the tags of %(repository)s.") % named)
         if answer.status != 200 or answer.truncated:
             raise self._bad(answer, _TAGS)
         return answer

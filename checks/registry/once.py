@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from threading import Lock
 from typing import Any
@@ -30,6 +30,12 @@ class Once:
             key, lambda: self._remote.children(reference, digest)
         )
         return children
+
+    def tags(self, repository: str) -> Iterable[str]:
+        tags: Iterable[str] = self._once(
+            ("tags", repository), lambda: self._remote.tags(repository)
+        )
+        return tags
 
     def _once(self, key: tuple[str, ...], ask: Callable[[], Any]) -> Any:
         """Ask, or wait for the thread that is asking already."""

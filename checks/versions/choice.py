@@ -63,7 +63,7 @@ class Choice:
     """
 
     newest: Mapping[str, str] = field(default_factory=dict)
-    dropped: Mapping[Dropped, int] = field(default_factory=dict)
+    dropped: Mapping[str, int] = field(default_factory=dict)
     listed: bool = False
 
 
@@ -75,7 +75,7 @@ def choose(current: str, tags: Iterable[str], policy: Policy = EVERYTHING) -> Ch
     now = _read(current, policy)
     if now is None:
         return None
-    dropped: Counter[Dropped] = Counter()
+    dropped: Counter[str] = Counter()
     best: dict[str, tuple[Version, str]] = {}
     listed = False
     for tag in tags:

@@ -8,6 +8,7 @@ import pty
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ import pytest
 
 from tests.real.processes import free_port
 from tests.real.registry import Registry
-from tests.servers import Asked, Reply, Starts, TokenRegistry
+from tests.servers import Asked, Reply, Starts, TokenRegistry, as_json
 
 DOCKREV = Path(sys.executable).with_name("dockrev")
 OLD = "sha256:" + "0" * 64
@@ -86,6 +87,19 @@ def compose_file(tmp_path: Path) -> Callable[..., Path]:
 ComposeFile = Callable[..., Path]
 
 
+def has_old(asked: Asked) -> Reply:
+    """A registry with one image under every tag."""
+    if "/tags/" in asked.path:
+        return as_json(tags=["0", "1"])
+    return Reply(200, headers={"Docker-Content-Digest": OLD})
+
+
+def has_nines(asked: Asked) -> Reply:
+    answer = has_old(asked)
+    named = {"Docker-Content-Digest": "sha256:" + "9" * 64}
+    return replace(answer, headers={**answer.headers, **named})
+
+
 @pytest.mark.engine
 class TestPins:
     """Without an engine, what a reference is pinned to is what runs."""
@@ -105,6 +119,7 @@ class TestPins:
                     "image": image,
                     "status": "up_to_date",
                     "candidate": None,
+                    "candidates": [],
                     "error": None,
                 }
             ],
@@ -121,6 +136,7 @@ class TestPins:
         assert ended.services["api"]["status"] == "update_available"
         assert ended.services["api"]["candidate"] == {
             "kind": "digest",
+            "step": "rebuilt",
             "tag": "1",
             "digest": new,
             "displayTag": "1",
@@ -189,6 +205,48 @@ class TestPins:
         assert ended.json["summary"] == {"services": 4, "updates": 1, "errors": 2}
 
 
+@pytest.mark.engine
+class TestVersions:
+    @pytest.fixture
+    def image(self, registry: Registry) -> str:
+        for tag in ("1.1.0", "1.1.1", "1.2.0", "2.0.0", "2.0.0-rc.1", "1.3.0-alpine", "latest"):
+            registry.push_image("cmd/versions", tag, content=tag)
+        return f"{registry.address}/cmd/versions:1.1.0"
+
+    def test_it_finds_the_newest_of_each_step(
+        self, check: Check, compose_file: ComposeFile, image: str, registry: Registry
+    ) -> None:
+        ended = check(compose_file(api=image), "--json")
+        assert ended.code == 1
+        found = ended.services["api"]["candidates"]
+        assert [(each["kind"], each["step"], each["tag"]) for each in found] == [
+            ("version", "major", "2.0.0"),
+            ("version", "minor", "1.2.0"),
+            ("version", "patch", "1.1.1"),
+        ]
+        assert ended.services["api"]["candidate"] == found[0]
+        assert found[0]["digest"] == registry.digest("cmd/versions", "2.0.0")
+
+    def test_it_explains_itself(self, check: Check, compose_file: ComposeFile, image: str) -> None:
+        file = compose_file(api=image)
+        explained = check(file, "--json", "--explain").services["api"]["explained"]
+        dropped = {"prerelease": 1, "other_variant": 1, "no_version": 1}
+        assert explained == {"listed": True, "dropped": dropped}
+        shown = check(file, "--explain").out
+        assert "major: 2.0.0@sha256:" in shown
+        assert "3 other tags were left: " in shown
+        assert "pre-releases (1)" in shown
+        assert "were left" not in check(file).out
+
+    def test_it_says_that_the_present_tag_is_not_listed(
+        self, check: Check, compose_file: ComposeFile, image: str
+    ) -> None:
+        gone = image.replace("1.1.0", "1.0.9")
+        ended = check(compose_file(api=gone), "--explain")
+        assert ended.code == 1
+        assert "does not list its present tag" in ended.out
+
+
 class TestWhatItReads:
     def test_it_reads_every_project_of_a_folder(
         self, check: Check, compose_file: ComposeFile, tmp_path: Path
@@ -210,11 +268,12 @@ class TestWhatItReads:
     def test_it_asks_for_an_image_once(
         self, check: Check, compose_file: ComposeFile, serve: Starts
     ) -> None:
-        server = serve(lambda asked: Reply(200, headers={"Docker-Content-Digest": OLD}))
+        server = serve(has_old)
         services = {f"s{n}": f"{server.address}/acme/api:{n % 2}@{OLD}" for n in range(30)}
         ended = check(compose_file(**services), "--json")
         assert (ended.code, ended.json["summary"]["services"]) == (0, 30)
-        assert sorted(asked.path[-1] for asked in server.asked) == ["0", "1"]
+        asked = sorted(asked.path.rpartition("/")[2] for asked in server.asked)
+        assert asked == ["0", "1", "list?n=1000"]
 
     def test_it_signs_in_as_docker_login_has(
         self, check: Check, compose_file: ComposeFile, tmp_path: Path, token_registry: TokenRegistry
@@ -231,7 +290,7 @@ class TestWhatItReads:
     def test_it_asks_with_plain_http_only_where_told(
         self, check: Check, compose_file: ComposeFile, serve: Starts
     ) -> None:
-        server = serve(lambda asked: Reply(200, headers={"Docker-Content-Digest": OLD}))
+        server = serve(has_old)
         # Any other name of this machine: a loopback one is asked with plain http anyway.
         host = f"ip6-localhost.example:{server.port}"
         file = compose_file(api=f"{host}/acme/api:1@{OLD}")
@@ -248,10 +307,7 @@ class TestWhatItReads:
 class TestTheTable:
     @pytest.fixture
     def images(self, serve: Starts) -> dict[str, str]:
-        def answer(asked: Asked) -> Reply:
-            return Reply(200, headers={"Docker-Content-Digest": "sha256:" + "9" * 64})
-
-        address = serve(answer).address
+        address = serve(has_nines).address
         return {
             "current": f"{address}/acme/api:1@sha256:" + "9" * 64,
             "floating": f"{address}/acme/a-rather-long-name-of-a-repository/with-parts:2.10-alpine",

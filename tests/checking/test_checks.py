@@ -13,9 +13,11 @@ from checks import queue
 from checks.models import Candidate, Job, Service
 from checks.settle import close_what_no_longer_applies
 from checks.tasks import run_job
+from notifications.messages import message
 from notifications.models import Channel, Notification
 from tests import rows
 from tests.real.registry import Registry
+from tests.servers import Asked, Reply, Server, Starts, as_json
 
 pytestmark = pytest.mark.django_db
 
@@ -187,6 +189,157 @@ class TestOneService:
             "failed",
             "The service is not there any more.",
         )
+
+
+class TestVersions:
+    @pytest.fixture
+    def service(self, registry: Registry, request: pytest.FixtureRequest) -> Service:
+        """It runs 1.0.0, which has two successors; a third one is of another variant."""
+        name = request.node.name.replace("_", "-")
+        for tag in ("1.0.0", "1.0.1", "2.0.0", "3.0.0-slim"):
+            registry.push_image(name, tag, content=tag)
+        image = f"{registry.address}/{name}:1.0.0"
+        return rows.service(image, name=name, running=(registry.digest(name, "1.0.0"),))
+
+    def test_it_opens_a_candidate_for_each_step(
+        self, registry: Registry, service: Service, channel: Channel
+    ) -> None:
+        job = check(service)
+        assert (service.status, job.summary["updates"]) == ("update_available", 1)
+        opened = {row.step: row for row in Candidate.objects.open()}
+        assert {step: row.tag for step, row in opened.items()} == {
+            "major": "2.0.0",
+            "patch": "1.0.1",
+        }
+        assert opened["major"].digest == registry.digest(service.name, "2.0.0")
+        told = Notification.objects.get()
+        detail = message(told, timezone.now()).payload["human"]["detail"]
+        assert f"shop / {service.name}: 1.0.0 to 2.0.0" in detail
+        assert f"shop / {service.name}: 1.0.0 to 1.0.1" in detail
+
+    def test_it_follows_a_tag_both_ways(self, registry: Registry, service: Service) -> None:
+        rebuilt = registry.push_image(service.name, "1.0.0", content="rebuilt")
+        check(service)
+        assert Candidate.objects.open().get(step="rebuilt").digest == rebuilt
+        assert Candidate.objects.open().count() == 3
+
+    def test_it_announces_once_and_supersedes_by_the_next(
+        self, registry: Registry, service: Service, channel: Channel
+    ) -> None:
+        check(service)
+        check(service)
+        assert Notification.objects.count() == 1
+        registry.push_image(service.name, "1.0.2", content="1.0.2")
+        check(service)
+        closed = Candidate.objects.exclude(closed_at=None).get()
+        assert (closed.tag, closed.closed_as) == ("1.0.1", "superseded")
+        assert Candidate.objects.open().get(step="patch").tag == "1.0.2"
+        assert Notification.objects.count() == 2
+
+    def test_it_closes_what_the_registry_no_longer_has(
+        self, registry: Registry, service: Service
+    ) -> None:
+        check(service)
+        registry.delete(service.name, "2.0.0")
+        check(service)
+        assert Candidate.objects.get(tag="2.0.0").closed_as == "gone"
+        assert Candidate.objects.open().get().tag == "1.0.1"
+
+    def test_it_notices_an_update_by_hand(self, registry: Registry, service: Service) -> None:
+        check(service)
+        applied = registry.digest(service.name, "1.0.1")
+        image = service.image_ref.replace("1.0.0", "1.0.1")
+        changes = {"image_ref": image, "tag": "1.0.1", "running_digests": [applied]}
+        Service.objects.filter(pk=service.pk).update(**changes)
+        close_what_no_longer_applies([service.pk], timezone.now())
+        closed = {row.tag: row.closed_as for row in Candidate.objects.all()}
+        assert closed == {"1.0.1": "applied", "2.0.0": "gone"}
+        check(service)
+        assert Candidate.objects.open().get().tag == "2.0.0"
+
+    def test_it_follows_a_tag_that_is_gone(self, registry: Registry, service: Service) -> None:
+        registry.delete(service.name, "1.0.0")
+        check(service)
+        assert service.status == "update_available"
+        assert f"does not have {service.name}:1.0.0" in service.reason
+        assert Candidate.objects.open().count() == 2
+
+
+class TestTagLists:
+    DIGESTS = {"1.0": "sha256:" + "1" * 64, "1.1": "sha256:" + "2" * 64}
+    listed = True
+
+    @pytest.fixture
+    def server(self, serve: Starts) -> Server:
+        """A registry of one repository, whose list of tags may be away."""
+
+        def answer(asked: Asked) -> Reply:
+            if "/tags/" in asked.path:
+                return as_json(tags=[*self.DIGESTS]) if self.listed else Reply(503)
+            if asked.method == "GET":
+                body = b'{"schemaVersion": 2, "config": {}}'
+                return Reply(200, body)
+            digest = self.DIGESTS[asked.path.rpartition("/")[2]]
+            return Reply(200, headers={"Docker-Content-Digest": digest})
+
+        return serve(answer)
+
+    def test_it_changes_nothing_it_knows_while_the_list_is_away(self, server: Server) -> None:
+        service = rows.service(f"{server.address}/acme/api:1.0", running=("sha256:" + "1" * 64,))
+        Candidate.objects.create(
+            service=service,
+            step="minor",
+            image_ref=service.image_ref,
+            tag="1.1",
+            digest=self.DIGESTS["1.1"],
+            opened_at=timezone.now(),
+        )
+        check(service)
+        assert (service.status, service.error) == ("update_available", "")
+        self.listed = False
+        check(service)
+        assert (service.status, "503" in service.error) == ("update_available", True)
+        assert Candidate.objects.open().get().tag == "1.1"
+
+    def test_it_calls_nothing_up_to_date_without_the_list(self, server: Server) -> None:
+        self.listed = False
+        service = rows.service(f"{server.address}/acme/api:1.1", running=(self.DIGESTS["1.1"],))
+        check(service)
+        assert (service.status, "503" in service.error) == ("error", True)
+
+    def test_it_reads_no_image_twice(self, server: Server) -> None:
+        """What is known by its digest costs a HEAD, which registries do not count."""
+        service = rows.service(f"{server.address}/acme/api:1.0", running=(self.DIGESTS["1.0"],))
+        known = {"image_ref": service.image_ref, "tag": "1.1", "digest": self.DIGESTS["1.1"]}
+        Candidate.objects.create(service=service, step="minor", opened_at=timezone.now(), **known)
+        check(service)
+        assert Candidate.objects.open().get().tag == "1.1"
+        assert [(asked.method, asked.path.rpartition("/")[2]) for asked in server.asked] == [
+            ("HEAD", "1.0"),
+            ("GET", "list?n=1000"),
+            ("HEAD", "1.1"),
+        ]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_lists_the_tags_of_a_repository_once_for_all_its_services(serve: Starts) -> None:
+    def answer(asked: Asked) -> Reply:
+        if "/tags/" in asked.path:
+            return as_json(tags=["1.0", "1.1", "1.2"])
+        return Reply(200, headers={"Docker-Content-Digest": "sha256:" + "1" * 64})
+
+    server = serve(answer)
+    for number in range(12):
+        image = f"{server.address}/acme/api:1.{number % 3}"
+        rows.service(image, name=f"s{number}", running=("sha256:" + "1" * 64,))
+    run_job(queue.enqueue(queue.Request(kind="check.all", reason="schedule")).job_id)
+    assert Job.objects.get().summary == {"services": 12, "updates": 0, "errors": 0}
+    assert sorted(asked.path.rpartition("/")[2] for asked in server.asked) == [
+        "1.0",
+        "1.1",
+        "1.2",
+        "list?n=1000",
+    ]
 
 
 @pytest.mark.django_db(transaction=True)

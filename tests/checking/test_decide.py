@@ -1,31 +1,44 @@
-"""When an image is newer than what runs."""
+"""When an image is newer than what runs, under the same tag or under a later one."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
 
-from checks.decide import Child, Local, Verdict, child_for, decide
+from checks.decide import Child, Found, Local, Verdict, child_for, decide
+from checks.registry.errors import NotFound, RegistryError, Unavailable
 from checks.registry.reference import Reference, parse
 from tests.github import digest
 
 OLD, NEW, INDEX = digest("old"), digest("new"), digest("index")
-NGINX = parse("nginx:1.27")
+NGINX = parse("nginx:stable")
 RUNS_OLD = Local(NGINX, running=frozenset({OLD}), platform="linux/amd64", started=True)
 
 
 @dataclass
 class Has:
-    """A registry with one tag. It notes what it is asked."""
+    """A registry with one image under all its tags but some. It notes what it is asked."""
 
     digest: str
     platforms: dict[str, str] | None = None
+    others: dict[str, str] = field(default_factory=dict)
+    listed: Sequence[str] | RegistryError = ("1.27",)
     asked: list[str] = field(default_factory=list)
 
     def head(self, reference: Reference) -> str:
         self.asked.append("HEAD")
-        return self.digest
+        digest = self.others.get(reference.tag, self.digest)
+        if not digest:
+            raise NotFound(f"no {reference.tag}")
+        return digest
+
+    def tags(self, repository: str) -> Sequence[str]:
+        self.asked.append("LIST")
+        if isinstance(self.listed, RegistryError):
+            raise self.listed
+        return self.listed
 
     def children(self, reference: Reference, digest: str) -> tuple[Child, ...] | None:
         self.asked.append("GET")
@@ -43,16 +56,14 @@ class TestDecide:
     def test_it_finds_a_rebuilt_single_image(self) -> None:
         verdict = decide(RUNS_OLD, Has(NEW))
         assert verdict.status == "update_available"
-        assert verdict.found is not None
-        assert (verdict.found.step, verdict.found.tag) == ("rebuilt", "1.27")
-        assert (verdict.found.digest, verdict.found.arch) == (NEW, "unknown")
+        assert (verdict.found[0].step, verdict.found[0].tag) == ("rebuilt", "stable")
+        assert (verdict.found[0].digest, verdict.found[0].arch) == (NEW, "unknown")
 
     def test_it_finds_a_rebuilt_image_of_our_platform(self) -> None:
         verdict = decide(RUNS_OLD, Has(INDEX, {"linux/arm64": OLD, "linux/amd64": NEW}))
-        assert verdict.found is not None
-        assert (verdict.found.digest, verdict.found.platform_digest) == (INDEX, NEW)
-        assert verdict.found.arch == "match"
-        assert verdict.found.platforms == ("linux/arm64", "linux/amd64")
+        assert (verdict.found[0].digest, verdict.found[0].platform_digest) == (INDEX, NEW)
+        assert verdict.found[0].arch == "match"
+        assert verdict.found[0].platforms == ("linux/arm64", "linux/amd64")
 
     def test_it_raises_no_alarm_where_only_the_index_moved(self) -> None:
         registry = Has(INDEX, {"linux/amd64": OLD, "linux/arm64": NEW})
@@ -60,18 +71,16 @@ class TestDecide:
 
     def test_it_raises_no_alarm_for_any_of_several_local_digests(self) -> None:
         local = replace(RUNS_OLD, running=frozenset({digest("a"), INDEX}))
-        assert decide(local, Has(INDEX, {"linux/amd64": NEW})).found is None
+        assert decide(local, Has(INDEX, {"linux/amd64": NEW})).found == ()
 
     def test_it_says_that_an_update_is_not_for_this_platform(self) -> None:
         verdict = decide(RUNS_OLD, Has(INDEX, {"linux/arm64": NEW}))
         assert verdict.status == "arch_mismatch"
-        assert verdict.found is not None
-        assert verdict.found.arch == "mismatch"
+        assert verdict.found[0].arch == "mismatch"
 
     def test_it_does_not_guess_a_platform(self) -> None:
         verdict = decide(replace(RUNS_OLD, platform=""), Has(INDEX, {"linux/arm64": NEW}))
-        assert verdict.found is not None
-        assert (verdict.status, verdict.found.arch) == ("update_available", "unknown")
+        assert (verdict.status, verdict.found[0].arch) == ("update_available", "unknown")
 
     def test_it_trusts_the_engine_before_the_pin(self) -> None:
         pinned = replace(RUNS_OLD, reference=replace(NGINX, digest=NEW))
@@ -114,6 +123,99 @@ class TestDecide:
         verdict = decide(local, registry)
         assert (verdict.status, bool(verdict.reason)) == (status, True)
         assert registry.asked == []
+
+
+VERSION = replace(RUNS_OLD, reference=parse("nginx:1.27"))
+LATER = {"1.28": NEW, "2.0": digest("2.0"), "3.0": digest("3.0")}
+LISTED = ("1.26", "1.27", "1.28", "1.29-alpine", "2.0", "latest")
+
+
+class TestVersions:
+    def test_it_finds_the_highest_of_each_step_and_the_rebuilt_image(self) -> None:
+        registry = Has(digest("rebuilt"), others=LATER, listed=LISTED)
+        verdict = decide(VERSION, registry)
+        assert verdict.status == "update_available"
+        assert [(found.step, found.tag, found.digest) for found in verdict.found] == [
+            ("major", "2.0", LATER["2.0"]),
+            ("minor", "1.28", NEW),
+            ("rebuilt", "1.27", digest("rebuilt")),
+        ]
+
+    def test_it_says_what_became_of_all_tags(self) -> None:
+        choice = decide(VERSION, Has(OLD, others=LATER, listed=LISTED)).choice
+        assert choice is not None
+        assert choice.listed
+        assert choice.dropped == {"not_newer": 1, "other_variant": 1, "no_version": 1}
+
+    @pytest.mark.parametrize("tag", ["latest", "stable-alpine3.20", "4f5e6d7c", "pg16"])
+    def test_it_lists_no_tags_where_the_tag_is_no_version(self, tag: str) -> None:
+        registry = Has(NEW, listed=["1.0", "2.0"])
+        verdict = decide(replace(VERSION, reference=parse(f"nginx:{tag}")), registry)
+        assert [found.step for found in verdict.found] == ["rebuilt"]
+        assert "LIST" not in registry.asked
+
+    def test_it_finds_nothing_in_another_tag_of_the_image_that_runs(self) -> None:
+        same = Has(OLD, listed=["1.27", "1.28"])
+        assert decide(VERSION, same).status == "up_to_date"
+
+    def test_it_passes_over_a_tag_whose_image_is_gone(self) -> None:
+        registry = Has(OLD, others={"1.28": ""}, listed=["1.27", "1.28"])
+        assert decide(VERSION, registry).status == "up_to_date"
+
+    def test_it_says_that_the_present_tag_is_gone_and_what_follows(self) -> None:
+        verdict = decide(VERSION, Has("", others=LATER, listed=["1.28"]))
+        assert [found.tag for found in verdict.found] == ["1.28"]
+        assert (verdict.status, verdict.reason) == ("update_available", "no 1.27")
+
+    @pytest.mark.parametrize("listed", [["1.26"], NotFound("nothing"), Unavailable("away")])
+    def test_it_says_that_the_present_tag_is_gone_where_nothing_follows(
+        self, listed: Sequence[str] | RegistryError
+    ) -> None:
+        with pytest.raises(NotFound, match=r"no 1\.27"):
+            decide(VERSION, Has("", listed=listed))
+
+    def test_it_keeps_what_it_knows_of_the_tag_where_no_list_comes(self) -> None:
+        verdict = decide(VERSION, Has(NEW, listed=Unavailable("away")))
+        assert [found.step for found in verdict.found] == ["rebuilt"]
+        assert (verdict.status, verdict.trouble) == ("update_available", "away")
+
+    def test_it_calls_nothing_up_to_date_without_the_list(self) -> None:
+        verdict = decide(VERSION, Has(OLD, listed=Unavailable("away")))
+        assert (verdict.status, verdict.trouble) == ("error", "away")
+
+    def test_it_finds_versions_where_nothing_says_what_runs(self) -> None:
+        local = Local(parse("nginx:1.27"), keeps_baseline=False)
+        assert decide(local, Has(OLD, listed=["1.27"])).status == "unknown"
+        found = decide(local, Has(OLD, others=LATER, listed=LISTED))
+        assert (found.status, found.found[0].tag) == ("update_available", "2.0")
+
+    def test_it_puts_what_is_for_our_platform_first(self) -> None:
+        class Mixed(Has):
+            def children(self, reference: Reference, digest: str) -> tuple[Child, ...] | None:
+                platform = "linux/arm64" if reference.tag == "2.0" else "linux/amd64"
+                return (Child(platform, digest),)
+
+        verdict = decide(VERSION, Mixed(OLD, others=LATER, listed=LISTED))
+        assert verdict.status == "update_available"
+        assert [(found.tag, found.arch) for found in verdict.found] == [
+            ("1.28", "match"),
+            ("2.0", "mismatch"),
+        ]
+
+    def test_it_reads_no_image_again_that_it_knows(self) -> None:
+        known = Found("minor", "1.28", NEW, "match", digest("ours"), ("linux/amd64",))
+        local = replace(VERSION, known={NEW: known})
+        registry = Has(OLD, others=LATER, listed=["1.28"])
+        assert decide(local, registry).found == (known,)
+        assert "GET" not in registry.asked
+        running = replace(local, running=frozenset({OLD, digest("ours")}))
+        assert decide(running, registry).found == ()
+
+    def test_it_reads_an_image_again_that_was_not_for_us(self) -> None:
+        known = Found("minor", "1.28", NEW, "mismatch", "", ("linux/arm64",))
+        registry = Has(OLD, {"linux/arm64": OLD}, others=LATER, listed=["1.28"])
+        decide(replace(VERSION, known={NEW: known}), registry)
+        assert "GET" in registry.asked
 
 
 @pytest.mark.parametrize(

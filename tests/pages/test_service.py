@@ -30,7 +30,7 @@ def test_it_shows_what_runs_and_what_is_newer(viewer: Client) -> None:
     new = candidate(row, step="minor", tag="1.3.0")
     page = shown(viewer, row)
     assert "shop / api update available, checked just now" in page
-    assert f"minor 1.3.0 found just now Digest {new.digest[:19]}" in page
+    assert f"minor 1.2.0 → can become 1.3.0 found just now Digest {new.digest[:19]}" in page
     assert "Platforms linux/amd64 linux/arm64" in page
     assert f"Digest {digest('old')[:19]}" in page
     body = viewer.get(path_of(row)).content.decode()
@@ -44,6 +44,24 @@ def test_it_shows_the_largest_step_first(viewer: Client) -> None:
     candidate(row, step="patch", tag="1.2.1")
     page = shown(viewer, row)
     assert page.index("2.0.0") < page.index("1.2.1")
+
+
+def test_it_shows_last_what_is_not_for_our_platform(viewer: Client) -> None:
+    row = service()
+    largest = candidate(row, step="major", tag="2.0.0")
+    largest.arch = "mismatch"
+    largest.save(update_fields=["arch"])
+    candidate(row, step="patch", tag="1.2.1")
+    page = shown(viewer, row)
+    assert page.index("1.2.1") < page.index("2.0.0")
+    assert "not built for linux/amd64" in page
+
+
+def test_it_says_that_the_present_tag_is_gone(viewer: Client) -> None:
+    row = service()
+    candidate(row)
+    Service.objects.filter(pk=row.pk).update(reason="ghcr.io does not have acme/api:1.2.0.")
+    assert "ghcr.io does not have acme/api:1.2.0." in shown(viewer, row)
 
 
 def test_it_shows_an_error_with_its_age(viewer: Client) -> None:

@@ -54,7 +54,7 @@ class TestARealRegistry:
         assert sorted(client.tags("tags/many")) == pushed
 
     def test_it_says_that_there_is_no_such_repository(self, registry: Registry) -> None:
-        with pytest.raises(NotFound, match="does not have tags/none"):
+        with pytest.raises(NotFound, match="does not list the tags of tags/none"):
             RegistryClient(Access(registry.address)).tags("tags/none")
 
 

@@ -55,6 +55,9 @@ class Command(BaseCommand):
         )
         parser.add_argument("--json", action="store_true", help=_("print JSON instead of a table"))
         parser.add_argument(
+            "--explain", action="store_true", help=_("say which tags were left, and by which rule")
+        )
+        parser.add_argument(
             "--insecure-registry",
             action="append",
             default=[],
@@ -70,10 +73,10 @@ class Command(BaseCommand):
         insecure = [*options["insecure_registry"], *settings.INSECURE_REGISTRIES]
         lines = check_all(projects, _Accesses(insecure, accounts(settings.DOCKER_CONFIG)))
         if options["json"]:
-            self.stdout.write(as_json(lines, len(troubles)))
+            self.stdout.write(as_json(lines, len(troubles), explain=options["explain"]))
         elif lines:
             width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-            self.stdout.write(as_table(lines, width))
+            self.stdout.write(as_table(lines, width, explain=options["explain"]))
         sys.exit(_exit_code(lines, failed=bool(troubles)))
 
 
