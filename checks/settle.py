@@ -40,6 +40,8 @@ def settle(checked: Checked, now: datetime) -> None:
     fields: dict[str, Any] = {"checked_at": now, "error": checked.trouble}
     if verdict and verdict.status != Status.ERROR:
         fields |= {"status": verdict.status, "reason": verdict.reason}
+        if not verdict.trouble:
+            fields["tags_left"] = dict(verdict.choice.dropped) if verdict.choice else {}
     elif service.status == Status.UNKNOWN:
         fields["status"] = Status.ERROR
     if verdict and verdict.baseline:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from checks import history, overview, results
+from checks.explaining import dropped_words
 from checks.kinds import KINDS
 from checks.models import Job, Service
 from dockrev.pages import PageRequest, page_of, words_of
@@ -48,6 +49,7 @@ def show_service(request: PageRequest, stack_id: str, service_id: str) -> HttpRe
         "service": service,
         "candidates": candidates,
         "offer": overview.offer(candidates),
+        "tags_left": dropped_words(service.tags_left),
         "checking": checking,
         "jobs": Job.objects.filter(service_id=service.pk).defer("params")[:RECENT],
     }

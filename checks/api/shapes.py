@@ -55,6 +55,11 @@ class ServiceFacts(serializers.Serializer[Service]):
     policy = serializers.SerializerMethodField()
     ignoredBy = serializers.SerializerMethodField()
     reason = NoneIfEmpty()
+    tagsLeft = serializers.DictField(
+        source="tags_left",
+        child=serializers.IntegerField(),
+        help_text=_("How many other tags the last check left, by rule."),
+    )
     checkedAt = Moment(source="checked_at", allow_null=True)
     error = NoneIfEmpty()
     archived = serializers.SerializerMethodField()

@@ -123,7 +123,8 @@ class Service(models.Model):
     `image_ref` is what the compose file says; `registry`, `repository`, `tag` and `pinned_digest`
     are the same normalised (`docker.io`, `library/nginx`). `running_digests` is what its
     containers have of that repository, by the engine's word; without an engine the digest first
-    seen for the reference stands in for it (`baseline_*`).
+    seen for the reference stands in for it (`baseline_*`). `tags_left` counts by rule the tags that
+    the last check looked at and left; it is empty where the tag is followed by its digest alone.
     """
 
     class Status(models.TextChoices):
@@ -162,6 +163,7 @@ class Service(models.Model):
     )
     reason = models.TextField(_("because"), blank=True)
     error = models.TextField(_("error"), blank=True)
+    tags_left = models.JSONField(_("tags left"), default=dict, blank=True, editable=False)
     checked_at = models.DateTimeField(_("checked"), null=True, blank=True)
     missing_since = models.DateTimeField(_("missing since"), null=True, blank=True)
     archived_at = models.DateTimeField(_("archived"), null=True, blank=True)

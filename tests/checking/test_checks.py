@@ -211,6 +211,7 @@ class TestVersions:
             "major": "2.0.0",
             "patch": "1.0.1",
         }
+        assert service.tags_left == {"other_variant": 1}
         assert opened["major"].digest == registry.digest(service.name, "2.0.0")
         told = Notification.objects.get()
         detail = message(told, timezone.now()).payload["human"]["detail"]

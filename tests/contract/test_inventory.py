@@ -39,6 +39,7 @@ def test_it_lists_a_service_with_what_is_newer(viewer: Program) -> None:
     assert shown["candidate"]["archMatch"] == "match"
     assert shown["candidate"]["discoveredAt"].endswith("Z")
     assert (shown["policy"], shown["ignoredBy"], shown["error"]) == (None, None, None)
+    assert shown["tagsLeft"] == {}
     assert shown["archived"] is False
 
 
@@ -49,6 +50,16 @@ def test_it_shows_the_version_before_the_rebuilt_image(viewer: Program) -> None:
     shown = viewer.get(f"/api/services/{row.pk}").json()
     assert (shown["candidate"]["kind"], shown["candidate"]["tag"]) == ("version", "2.0.0")
     assert len(shown["candidates"]) == 2
+
+
+def test_it_shows_the_largest_step_first_and_what_was_left(viewer: Program) -> None:
+    row = service()
+    for step, tag in (("patch", "1.2.1"), ("major", "2.0.0"), ("minor", "1.3.0")):
+        candidate(row, step=step, tag=tag)
+    Service.objects.update(tags_left={"not_newer": 3, "prerelease": 1})
+    shown = viewer.get(f"/api/services/{row.pk}").json()
+    assert [each["tag"] for each in shown["candidates"]] == ["2.0.0", "1.3.0", "1.2.1"]
+    assert shown["tagsLeft"] == {"not_newer": 3, "prerelease": 1}
 
 
 def test_it_shows_no_candidate_that_is_closed(viewer: Program) -> None:

@@ -64,6 +64,14 @@ def test_it_says_that_the_present_tag_is_gone(viewer: Client) -> None:
     assert "ghcr.io does not have acme/api:1.2.0." in shown(viewer, row)
 
 
+def test_it_says_why_other_tags_were_left(viewer: Client) -> None:
+    row = service()
+    assert "were left" not in shown(viewer, row)
+    Service.objects.update(tags_left={"prerelease": 2, "not_newer": 40})
+    words = "42 other tags were left: not newer (40), pre-releases (2)."
+    assert words in shown(viewer, row)
+
+
 def test_it_shows_an_error_with_its_age(viewer: Client) -> None:
     row = service()
     Service.objects.filter(pk=row.pk).update(error="ghcr.io: 503", checked_at=timezone.now())
