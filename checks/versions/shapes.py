@@ -5,14 +5,14 @@ What a part of a tag is follows from its place:
 - The version is the longest run of numbers that stands free: at the start, after a separator, or
   after `v`, `version`, `release`. Of equally long ones it is the one after such a word, else the
   first. A number glued to another word says what an image is built for (`pg16`, `php8.2`), and so
-  does one that follows a word behind the version (`1.2-ubuntu-22.04`): both stay as they are. A tag
-  with no other number is no version.
+  does one that follows a word, if it is a single one (`debian-12`, `pr-7`) or behind the version
+  (`1.2-ubuntu-22.04`): these stay as they are. A tag with no other number is no version.
 - Words are the variant (`v`, `nightly-`, `-alpine`, `-slim-bookworm`): they stay as they are.
 - A pre-release is `alpha`, `beta`, `rc`, `pre` or `preview`, `dev`, `nightly` and the like with a
   number, and a letter glued between two numbers (`3.8.0b1`). Without a number `-dev` or `-nightly`
   is a variant: images are published under it for good.
-- Counters count the builds of one version: `-ls250`, `-r3`, `_9`, `-k3s1`, a number at the end
-  (`1.21.11-0`), a date beside the version. They may be anything in a newer version.
+- Counters count the builds of one version: `-ls250`, `-r3`, `-v9`, `_9`, `-k3s1`, a number at the
+  end (`1.21.11-0`), a date beside the version. They may be anything in a newer version.
 - Alpine's version (`-alpine3.19`) may rise with the image's, but it never falls.
 - Hashes may be any: 7 to 40 hexadecimal digits with a letter among them, or what follows `sha-`.
 - Kinds of number are told apart, for one does not follow the other: a version (`10.11.5`), a
@@ -34,7 +34,7 @@ Prerelease = tuple[int, Numbers]
 
 NUMBER, YEAR, COUNT = "number", "year", "count"
 FINAL: Prerelease = (9, ())
-_PRERELEASES = dict.fromkeys(("dev", "snapshot", "nightly", "canary", "next"), 0)
+_PRERELEASES = dict.fromkeys(("dev", "develop", "snapshot", "nightly", "canary", "next"), 0)
 _PRERELEASES |= {"a": 1, "alpha": 1, "b": 2, "beta": 2, "m": 2, "pre": 3, "preview": 3}
 _PRERELEASES |= {"c": 4, "rc": 4}
 
@@ -69,10 +69,11 @@ _BEHIND = re.compile(
     | (?P<date>{_ANY_DATE})
     | (?P<prerelease>[-_.]?(?<![A-Z])(?:
           (?:alpha|beta|preview|pre|rc)(?![A-Z])(?:[-_.]?{_NUMBERS}{_ENDS})?
-        | (?:dev|snapshot|nightly|canary|next|m)[-_.]?{_NUMBERS}{_ENDS}
+        | (?:dev|develop|snapshot|nightly|canary|next|m)[-_.]?{_NUMBERS}{_ENDS}
         | (?<=[0-9])[abc]{_NUMBERS}{_ENDS}))
     | (?P<base>alpine[-_.]?{_NUMBERS}{_ENDS})
     | (?P<counter>(?<![A-Z]){_COUNTER}{_ENDS}
+        | (?<=[-_.])v[0-9]+{_ENDS}
         | (?<=[0-9])_[0-9]+{_ENDS}
         | (?<=[-_.]){_NUMBERS}(?=$|[-_.](?:{_HASH}|{_COUNTER}{_ENDS})))
     | (?P<word>[A-Z]+(?:{_NUMBERS}|[-_.](?!{_ANY_DATE}){_NUMBERS}{_ENDS})?)
@@ -151,7 +152,7 @@ def _place(tag: str) -> tuple[int, int] | None:
     """Where a tag's version starts and ends."""
     if simple := _SIMPLE.match(tag):
         return simple.span(1)
-    best, best_rank, word_ended = None, (0, False), -1
+    best, best_rank, word_ended = None, (0, False), -2
     for piece in _PIECE.finditer(tag):
         kind = piece.lastgroup or ""
         if kind == "word":
@@ -159,7 +160,8 @@ def _place(tag: str) -> tuple[int, int] | None:
         if kind not in {"run", "date"}:
             continue
         named = piece["v"] is not None
-        if best and not named and piece.start() == word_ended + 1:
+        is_single = kind == "run" and "." not in piece["run"] and not _DATED.fullmatch(piece["run"])
+        if not named and piece.start() == word_ended + 1 and (best or is_single):
             continue
         rank = (3 if kind == "date" else piece["run"].count(".") + 1, named)
         if rank > best_rank:

@@ -79,6 +79,12 @@ class TestWhatStays:
     def test_it_leaves_an_abandoned_calendar_alone(self) -> None:
         assert newest("10.8.13", "10.9.0", "2020.11.2") == {"minor": "10.9.0"}
 
+    @pytest.mark.parametrize(
+        ("current", "other"), [("2.4.1-9-0f1e2d3", "2.4.1-9-4f5e6d7"), ("2.4b1", "2.4-beta1")]
+    )
+    def test_it_calls_nothing_newer_that_counts_as_much(self, current: str, other: str) -> None:
+        assert chosen(current, other).dropped == {Dropped.NOT_NEWER: 1}
+
     def test_it_says_why_the_others_were_dropped(self) -> None:
         signature = "sha256-" + "0f" * 32 + ".sig"
         tags = ("latest", "4f5e6d7c", signature, "2.4", "2.4.0-slim", "2.3.9", "2.4.0", "2.4.2")
