@@ -1,0 +1,76 @@
+"""How many requests a check costs. The table in docs/checks.md says the same."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import pytest
+
+from checks import queue
+from checks.tasks import run_job
+from tests import rows
+from tests.real.registry import digest_of
+from tests.servers import Asked, Reply, Starts, as_json
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+OLD = "sha256:" + "0" * 64
+
+
+class Shelf:
+    """A registry of one repository with an image for each tag."""
+
+    def __init__(self, serve: Starts, *tags: str) -> None:
+        self.images = {
+            tag: json.dumps({"schemaVersion": 2, "config": {}, "of": tag}).encode() for tag in tags
+        }
+        self.digests = {tag: digest_of(image) for tag, image in self.images.items()}
+        self.server = serve(self._answer)
+
+    def _answer(self, asked: Asked) -> Reply:
+        name = asked.path.rpartition("/")[2]
+        if name.startswith("list?"):
+            return as_json(tags=[*self.images])
+        by_digest = {self.digests[tag]: image for tag, image in self.images.items()}
+        if name in by_digest:
+            return Reply(200, by_digest[name])
+        return Reply(200, headers={"Docker-Content-Digest": self.digests[name]})
+
+    def run_by(self, tag: str, *, digest: str = "", name: str = "api") -> None:
+        image = f"{self.server.address}/acme/api:{tag}"
+        rows.service(image, name=name, running=(digest or self.digests[tag],))
+
+    def cost(self) -> dict[str, int]:
+        """Check everything, and count what was asked."""
+        del self.server.asked[:]
+        run_job(queue.enqueue(queue.Request(kind="check.all", reason="schedule")).job_id)
+        kinds = ["LIST" if "/tags/" in each.path else each.method for each in self.server.asked]
+        return dict(Counter(kinds))
+
+
+@pytest.mark.parametrize(
+    ("tag", "runs", "cold", "warm"),
+    [
+        ("latest", "", {"HEAD": 1}, {"HEAD": 1}),
+        ("latest", OLD, {"HEAD": 1, "GET": 1}, {"HEAD": 1}),
+        ("2.0", "", {"HEAD": 1, "LIST": 1}, {"HEAD": 1, "LIST": 1}),
+        ("1.0", "", {"HEAD": 3, "LIST": 1, "GET": 2}, {"HEAD": 3, "LIST": 1}),
+        ("1.0", OLD, {"HEAD": 3, "LIST": 1, "GET": 3}, {"HEAD": 3, "LIST": 1}),
+    ],
+    ids=["no news", "rebuilt", "highest version", "two steps", "two steps and rebuilt"],
+)
+def test_it_costs_what_the_table_says(
+    serve: Starts, tag: str, runs: str, cold: dict[str, int], warm: dict[str, int]
+) -> None:
+    shelf = Shelf(serve, "1.0", "1.1", "2.0", "latest")
+    shelf.run_by(tag, digest=runs)
+    assert shelf.cost() == cold
+    assert shelf.cost() == warm
+
+
+def test_it_costs_no_more_for_many_services_on_one_image(serve: Starts) -> None:
+    shelf = Shelf(serve, "1.0", "1.1", "2.0")
+    for number in range(10):
+        shelf.run_by("1.0", name=f"s{number}")
+    assert shelf.cost() == {"HEAD": 3, "LIST": 1, "GET": 2}
