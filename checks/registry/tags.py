@@ -10,7 +10,7 @@ from urllib.parse import urldefrag, urlencode, urljoin, urlsplit
 
 from django.utils.translation import gettext as _
 
-from checks.registry.errors import BadAnswer
+from checks.registry.errors import BadAnswer, NotFound
 from checks.registry.reference import is_tag
 from checks.registry.transport import origin
 from dockrev import http
@@ -45,8 +45,13 @@ def every_tag(ask: Callable[[str], http.Response], url: str) -> Iterator[str]:
     count, ends = 0, time.monotonic() + LONGEST
     while page and page not in asked:
         asked.add(page)
-        answer = ask(page)
-        tags = read_page(answer.body, host)
+        try:
+            answer = ask(page)
+            tags = read_page(answer.body, host)
+        except (BadAnswer, NotFound):
+            if guessed_after:
+                return
+            raise
         count += len(tags)
         if count > MOST_TAGS or len(asked) > MOST_PAGES or time.monotonic() > ends:
             text = _("%(host)s has more tags there than Dockrev can read.")
@@ -56,8 +61,8 @@ def every_tag(ask: Callable[[str], http.Response], url: str) -> Iterator[str]:
         yield from tags
         page, guessed_after = next_page(answer.headers.get("Link", ""), page), set()
         if not page and len(tags) == PAGE:
-            # Some registries have more and do not say so. Others send the same page again,
-            # in another order.
+            # Some registries have more and do not say so. Others send the same page again, in
+            # another order, or know no such page.
             page, guessed_after = f"{url}?{urlencode({'n': PAGE, 'last': tags[-1]})}", set(tags)
 
 

@@ -126,6 +126,22 @@ class TestPages:
         assert tags_of(server) == ["a", "b"]
         assert len(server.asked) == 2
 
+    @pytest.mark.parametrize("reply", [Reply(400), Reply(404), Reply(200, b"<html>")])
+    def test_it_has_all_where_the_registry_knows_no_page_after_a_full_one(
+        self, serve: Starts, monkeypatch: pytest.MonkeyPatch, reply: Reply
+    ) -> None:
+        monkeypatch.setattr(listing, "PAGE", 2)
+        server = serve(lambda asked: reply if "last" in asked.query else page(["a", "b"]))
+        assert tags_of(server) == ["a", "b"]
+
+    def test_it_does_not_take_an_outage_for_the_end(
+        self, serve: Starts, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(listing, "PAGE", 2)
+        server = serve(lambda asked: Reply(503) if "last" in asked.query else page(["a", "b"]))
+        with pytest.raises(Unavailable):
+            tags_of(server)
+
     def test_it_takes_all_tags_at_once(self, serve: Starts) -> None:
         many = [f"1.{number}.0" for number in range(50_000)]
         server = serve(lambda asked: page(many))
