@@ -94,10 +94,11 @@ def choose(current: str, tags: Iterable[str], policy: Policy = EVERYTHING) -> Ch
 
 def step_between(now: Version, then: Version) -> str:
     """How large a step a version takes. Years and months, dates and counts are no sizes."""
-    places = range(len(now.numbers))
-    moved = next((place for place in places if now.numbers[place] != then.numbers[place]), None)
-    if moved is None:
+    if now.numbers == then.numbers:
         return PATCH
+    moved = 0
+    while now.numbers[moved] == then.numbers[moved]:
+        moved += 1
     if now.kinds[0] == "year":
         return OTHER if moved < 2 else PATCH
     if now.kinds[0] != "number":
@@ -137,6 +138,6 @@ def _why_not(now: Version, then: Version, policy: Policy) -> Dropped | None:
             return Dropped.PRERELEASE
         if not now.is_final:
             return Dropped.NOT_ITS_FINAL
-    if _SIZES[step_between(now, then)] > _SIZES[policy.largest]:
+    if policy.largest != MAJOR and _SIZES[step_between(now, then)] > _SIZES[policy.largest]:
         return Dropped.TOO_LARGE
     return None
