@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import Model
+from django.db.models import JSONField, Model
 from django.http import HttpRequest
 
-from dockrev.forms import RowForm
+from dockrev.forms import JsonField, RowForm
 
 
 class RowAdmin(admin.ModelAdmin):
@@ -16,6 +16,7 @@ class RowAdmin(admin.ModelAdmin):
 
     show_full_result_count = False
     list_per_page = 50
+    formfield_overrides: ClassVar = {JSONField: {"form_class": JsonField}}
 
     def save_model(self, request: HttpRequest, obj: Model, form: Any, change: bool) -> None:
         if isinstance(form, RowForm):

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from dockrev.fields import UnreadableSecret
-from dockrev.forms import RowForm
+from dockrev.forms import JsonField, RowForm
 from notifications import announce, configuration
 from notifications.channels import TRANSPORTS
 from notifications.models import Channel
@@ -29,7 +29,7 @@ class ChannelForm(RowForm):
         widget=forms.CheckboxSelectMultiple,
         required=False,
     )
-    config = forms.JSONField(
+    config = JsonField(
         label=gettext_lazy("Configuration"),
         required=False,
         help_text=gettext_lazy(

@@ -120,6 +120,35 @@ def test_it_sets_a_receiver_up_and_never_shows_its_secret(back_room: Client) -> 
     assert (row.secret, row.secret_created_at, row.rejected_count) == (SECRET, since, 5)
 
 
+@pytest.mark.parametrize(
+    "typed",
+    [
+        '{"a": 1e999}',
+        '{"a": NaN}',
+        '{"a": "\\u0000"}',
+        '{"a": "\\ud800"}',
+        '{"a": "' + "b" * 30_000 + '"}',
+        '{"a": ' * 30 + "1" + "}" * 30,
+        "[" * 9000,
+        "1" * 5000,
+        "[1]",
+        "{",
+    ],
+)
+@pytest.mark.parametrize("field", ["options", "config"])
+def test_it_refuses_json_that_cannot_be_kept(back_room: Client, field: str, typed: str) -> None:
+    row: Any = Receiver.objects.get(kind="github-packages")
+    path = f"/admin/integrations/receiver/{row.pk}/change/"
+    if field == "config":
+        row = Channel.objects.create(kind="webhook", name="Chat", config="{}")
+        path = f"/admin/notifications/channel/{row.pk}/change/"
+    answer = back_room.post(path, {**_form(back_room, path), "name": "Other", field: typed})
+    assert answer.status_code == 200
+    assert field in answer.context["adminform"].form.errors
+    row.refresh_from_db()
+    assert row.name != "Other"
+
+
 def test_it_tracks_a_repository_as_it_is_typed(back_room: Client) -> None:
     account = HookAccount.objects.get()
     path = "/admin/integrations/hooktarget/add/"
