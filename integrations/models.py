@@ -125,7 +125,7 @@ class HookAccount(models.Model):
     callback_url = models.CharField(_("callback URL"), max_length=500, blank=True)
     credential = SecretField(_("token"), blank=True)
     credential_set_at = models.DateTimeField(_("token since"), null=True, editable=False)
-    # What the provider said of the token; see `integrations.hooks.credentials.Report`.
+    # What the provider said of the token; see `integrations.hooks.provider.Report`.
     credential_report = models.JSONField(default=dict, blank=True, editable=False)
     inputs = models.JSONField(_("what was typed"), default=list, blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)

@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 from integrations import tracked
 from integrations.endpoints import callback_of
 from integrations.github.packages import Packages
-from integrations.hooks.provider import Report
+from integrations.hooks.provider import Report, Standing
 from integrations.models import HookTarget, Receiver
 from integrations.tracked import Counts
 
@@ -73,7 +73,7 @@ def _said(facts: Facts) -> Said:
     if not receiver.secret_created_at:
         step = _("Rotate the secret: without one nobody can prove who calls.")
         return Said("error", _("on, without a secret"), step)
-    if facts.report is not None and facts.report.state == "invalid":
+    if facts.report is not None and facts.report.state is Standing.INVALID:
         return Said("error", _("GitHub refuses the token"), _("Replace the token."))
     if not counts.selected:
         step = _("Every delivery is ignored. Add the repositories that publish your images.")

@@ -19,12 +19,9 @@ from integrations.hooks.errors import (
     RateLimited,
     Refused,
 )
-from integrations.hooks.provider import Report
+from integrations.hooks.provider import Report, Standing
 from integrations.hooks.providers import provider_of
 from integrations.models import HookAccount
-
-OK, INVALID, UNTRIED = "ok", "invalid", "untried"
-STATES = {OK, INVALID, UNTRIED}
 
 
 def try_and_store(account: HookAccount) -> Report:
@@ -45,7 +42,7 @@ def store(account: HookAccount, report: Report) -> None:
     if (now.credential, now.api_url) != (account.credential, account.api_url):
         return
     known = report_of(now)
-    if report.state == UNTRIED and known is not None and known.state != UNTRIED:
+    if report.state == Standing.UNTRIED and known is not None and known.state != Standing.UNTRIED:
         return
     account.credential_report = _as_json(report)
     account.save(update_fields=["credential_report"])
@@ -54,10 +51,10 @@ def store(account: HookAccount, report: Report) -> None:
 def report_of(account: HookAccount) -> Report | None:
     """What was last said of the present credential; None if it was never tried."""
     kept = _kept(account)
-    if not account.credential or kept.get("state") not in STATES:
+    if not account.credential or kept.get("state") not in list(Standing):
         return None
     return Report(
-        state=kept["state"],
+        state=Standing(kept["state"]),
         login=_text(kept, "login"),
         kind=_text(kept, "kind"),
         expires_at=_moment(kept.get("expiresAt")),
@@ -80,9 +77,9 @@ def require(account: HookAccount) -> None:
     """
     require_given(account)
     report = try_and_store(account)
-    if report.state == INVALID:
+    if report.state == Standing.INVALID:
         raise CredentialRejected(report.text, reason="pat_invalid")
-    if report.state == UNTRIED:
+    if report.state == Standing.UNTRIED:
         raise UpstreamUnavailable(report.text)
     if not report.enough:
         raise CredentialRejected(
@@ -109,8 +106,8 @@ def refuse(account: HookAccount, error: ProviderError) -> NoReturn:
 
 def note_refused(account: HookAccount, error: CredentialInvalid) -> None:
     """Keep that the provider does not know the credential, or not any more."""
-    known = report_of(account) or Report(INVALID)
-    store(account, replace(known, state=INVALID, text=str(error)))
+    known = report_of(account) or Report(Standing.INVALID)
+    store(account, replace(known, state=Standing.INVALID, text=str(error)))
 
 
 def api_error(error: ProviderError) -> ApiError:

@@ -40,6 +40,7 @@ from integrations.hooks.provider import (
     Repository,
     Sent,
     SentPage,
+    Standing,
     Wanted,
 )
 from integrations.receivers.base import Incoming, member, text
@@ -70,14 +71,14 @@ class GitHub(Provider):
             if not login:
                 raise nonsense()
         except (CredentialInvalid, Refused) as error:
-            return Report("invalid", kind=self._kind, text=str(error))
+            return Report(Standing.INVALID, kind=self._kind, text=str(error))
         except NotSeen:
-            return Report("untried", kind=self._kind, text=_no_api())
+            return Report(Standing.UNTRIED, kind=self._kind, text=_no_api())
         except ProviderError as error:
-            return Report("untried", kind=self._kind, text=str(error))
+            return Report(Standing.UNTRIED, kind=self._kind, text=str(error))
         scopes = read_scopes(answer.headers)
         return Report(
-            "ok",
+            Standing.OK,
             login,
             self._kind,
             expires_at=read_expiry(answer.headers),

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import ClassVar
 
 from integrations.receivers.base import Incoming
@@ -94,15 +95,23 @@ class SentPage:
     clock: datetime | None = None
 
 
+class Standing(StrEnum):
+    """What a credential is to its provider; untried where that did not answer."""
+
+    OK = "ok"
+    INVALID = "invalid"
+    UNTRIED = "untried"
+
+
 @dataclass(frozen=True)
 class Report:
     """What a provider says of a credential. `scopes` is None where it does not tell.
 
-    `state` is ok, invalid, or untried where the provider did not answer. `missing` are the rights
-    that are needed and known to be absent.
+    `missing` are the rights that are needed and known to be absent; `enough` is false where
+    without them no hook can be kept at all.
     """
 
-    state: str
+    state: Standing
     login: str = ""
     kind: str = ""
     expires_at: datetime | None = None

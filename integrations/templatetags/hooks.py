@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django import template
 
-from integrations.hooks.provider import Report
+from integrations.hooks.provider import Report, Standing
 from integrations.work import word_of
 
 register = template.Library()
@@ -15,8 +15,8 @@ register.filter("action_word", word_of)
 @register.filter
 def token_mark(report: Report | None) -> str:
     """The name of the mark that a token's report deserves."""
-    if report is None or report.state == "untried":
+    if report is None or report.state is Standing.UNTRIED:
         return "unknown"
-    if report.state == "invalid":
+    if report.state is Standing.INVALID:
         return "error"
     return "attention" if report.missing else "on"

@@ -13,10 +13,10 @@ from integrations.github.tokens import kind_of, missing_of, read_expiry, read_sc
 from integrations.hooks import credentials
 from integrations.hooks.errors import CredentialInvalid, RateLimited, Rejected
 from integrations.hooks.github import GitHub
-from integrations.hooks.provider import Report
+from integrations.hooks.provider import Report, Standing
 from integrations.models import HookAccount
 from tests.fake_github.server import FakeGitHub
-from tests.github_api.conftest import TOKEN
+from tests.github import TOKEN
 from tests.people import Program, error_of
 from tests.servers import Reply, Starts
 
@@ -85,7 +85,7 @@ class TestTrying:
         github.add_token("ghp_few", login="bob", scopes=["public_repo"], expires_at=END)
         report = GitHub("ghp_few", github.url).try_credential()
         assert report == Report(
-            "ok",
+            Standing.OK,
             "bob",
             "classic",
             expires_at=END,
@@ -149,7 +149,7 @@ class TestKeeping:
 
     def test_it_reads_what_it_can(self, account: HookAccount) -> None:
         account.credential_report = {"state": "ok", "scopes": "x", "expiresAt": 5, "login": []}
-        assert credentials.report_of(account) == Report("ok", scopes=())
+        assert credentials.report_of(account) == Report(Standing.OK, scopes=())
 
 
 class TestDemanding:
