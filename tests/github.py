@@ -12,6 +12,7 @@ from django.test import Client
 
 PATH = "/api/webhooks/github-packages"
 SECRET = "a secret of forty characters, or so it is"  # of a receiver that tests make
+TOKEN = "ghp_0123456789abcdefghijklmnopqrstuvwxyz"
 INDEX = "application/vnd.oci.image.index.v1+json"
 
 

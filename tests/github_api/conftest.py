@@ -9,9 +9,8 @@ from integrations.hooks.github import GitHub
 from integrations.models import HookAccount
 from tests import rows
 from tests.fake_github.server import FakeGitHub
+from tests.github import TOKEN
 from tests.people import Program, person
-
-TOKEN = "ghp_0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ from integrations.hooks.errors import (
     Unavailable,
 )
 from tests.fake_github.server import FakeGitHub
-from tests.github_api.conftest import TOKEN
+from tests.github import TOKEN
 from tests.servers import Asked, Reply, Starts, as_json
 
 HOOKS = "/repos/acme/api/hooks"

@@ -13,8 +13,7 @@ from integrations.hooks.errors import NotSeen, Refused, Rejected, Unavailable
 from integrations.hooks.github import GitHub
 from integrations.hooks.provider import Hook, Repository, Wanted
 from tests.fake_github.server import FakeGitHub
-from tests.github import published
-from tests.github_api.conftest import TOKEN
+from tests.github import TOKEN, published
 from tests.servers import Reply, Starts
 
 URL = "https://dockrev.example/api/webhooks/github-packages"

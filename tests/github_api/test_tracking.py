@@ -28,7 +28,7 @@ from integrations.models import HookAccount, HookTarget
 from integrations.tracking import resolve
 from tests import rows
 from tests.fake_github.server import FakeGitHub
-from tests.github_api.conftest import TOKEN
+from tests.github import TOKEN
 
 pytestmark = pytest.mark.django_db
 

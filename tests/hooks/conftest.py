@@ -11,7 +11,8 @@ from integrations.hooks import asking
 from integrations.models import HookAccount, HookTarget
 from tests import rows
 from tests.fake_github.server import FakeGitHub
-from tests.hooks.doing import CALLBACK, TOKEN, Sync, Track, done
+from tests.github import TOKEN
+from tests.hooks.doing import CALLBACK, Sync, Track, done
 
 
 @pytest.fixture

@@ -9,16 +9,12 @@ from checks.models import Job
 from checks.tasks import run_job
 from integrations.models import HookTarget
 from tests.fake_github.server import FakeGitHub
-from tests.github import SECRET
 
-TOKEN = "ghp_0123456789abcdefghijklmnopqrstuvwxyz"
 CALLBACK = "https://dockrev.example.com/api/webhooks/github-packages"
 FORMER = "https://old.example.com/api/webhooks/github-packages"
 EVENTS = ["package", "registry_package"]
 Sync = Callable[..., Job]
 Track = Callable[..., HookTarget]
-
-__all__ = ["SECRET"]
 
 
 def done(queued: queue.Queued) -> Job:

@@ -12,7 +12,8 @@ from dockrev.errors import ApiError, Conflict, CredentialRejected, InvalidArgume
 from integrations.hooks import asking
 from integrations.models import HookAccount, HookTarget, Receiver
 from tests.fake_github.server import FakeGitHub
-from tests.hooks.doing import TOKEN, Sync, Track, done, said
+from tests.github import TOKEN
+from tests.hooks.doing import Sync, Track, done, said
 
 WHO: Any = {"username": "ada", "reason": "api"}
 

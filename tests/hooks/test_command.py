@@ -13,7 +13,8 @@ from checks.models import Hold, Job
 from dockrev import cli
 from integrations.models import HookAccount, HookTarget, Receiver
 from tests.fake_github.server import FakeGitHub
-from tests.hooks.doing import CALLBACK, TOKEN, Track, writes
+from tests.github import TOKEN
+from tests.hooks.doing import CALLBACK, Track, writes
 
 
 class Ended(NamedTuple):

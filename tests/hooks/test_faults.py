@@ -24,8 +24,8 @@ from integrations.models import Delivery, HookAccount, HookTarget, Receiver
 from integrations.rotation import fingerprint
 from tests.fake_github.server import FakeGitHub
 from tests.fake_github.state import Hook
-from tests.github import SECRET
-from tests.hooks.doing import CALLBACK, TOKEN, Sync, Track, done, said, writes
+from tests.github import SECRET, TOKEN
+from tests.hooks.doing import CALLBACK, Sync, Track, done, said, writes
 from tests.processes.instance import Instance, until
 
 NAMES = [f"acme/r{number}" for number in range(8)]

@@ -15,7 +15,8 @@ from integrations import rotation
 from integrations.models import HookAccount, HookTarget, Receiver
 from tests import github as senders
 from tests.fake_github.server import FakeGitHub
-from tests.hooks.doing import SECRET, Sync, Track, said
+from tests.github import SECRET
+from tests.hooks.doing import Sync, Track, said
 
 
 def receiver() -> Receiver:

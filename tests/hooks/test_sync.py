@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from integrations.models import Delivery, HookAccount, HookTarget, Receiver
 from integrations.rotation import fingerprint
 from tests.fake_github.server import FakeGitHub
+from tests.github import SECRET, TOKEN, deliver
 from tests.hooks.doing import (
     CALLBACK,
     EVENTS,
     FORMER,
-    SECRET,
-    TOKEN,
     Sync,
     Track,
     asked,
@@ -367,6 +367,23 @@ class TestWhatIsNotWantedAnyMore:
         # The new one first: no moment is without a hook.
         assert [each.split()[0] for each in asked(github)] == ["GET", "POST", "DELETE"]
         assert said(sync()) == {"acme/api": "noop"}
+
+    def test_it_forgets_no_former_hook_because_the_new_one_called_first(
+        self, client: Client, github: FakeGitHub, track: Track, sync: Sync
+    ) -> None:
+        track()
+        HookAccount.objects.update(callback_url=FORMER)
+        sync()
+        HookAccount.objects.update(callback_url=CALLBACK)
+        fault = github.fail("DELETE", "/repos/acme/api/hooks/*", with_=500, times=99)
+        assert said(sync()) == {"acme/api": "error"}
+        _former, new = github.hooks("acme/api")
+        ping = {"zen": "Keep it calm.", "repository": {"full_name": "acme/api"}}
+        deliver(client, ping, event="ping", **{"X-GitHub-Hook-ID": str(new.id)})
+        github.faults.remove(fault)
+        sync()
+        assert github.hooks("acme/api") == [new]
+        assert HookTarget.objects.get().verified_at is not None
 
     def test_it_lists_anew_for_another_callback(
         self, github: FakeGitHub, track: Track, sync: Sync

@@ -9,10 +9,8 @@ from urllib.request import Request, urlopen
 import pytest
 
 from tests.fake_github.server import FakeGitHub
-from tests.github import published
+from tests.github import TOKEN, published
 from tests.processes.instance import Instance, until
-
-TOKEN = "ghp_0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 class Api:

@@ -13,9 +13,8 @@ from integrations.models import HookTarget
 from tests import rows
 from tests.fake_github.server import FakeGitHub
 from tests.fake_github.state import Hook
-from tests.github import SECRET
+from tests.github import SECRET, TOKEN
 
-TOKEN = "ghp_0123456789abcdefghijklmnopqrstuvwxyz"
 KIND = "deliveries.reconcile"
 Reconcile = Callable[[], Job | None]
 

@@ -22,9 +22,9 @@ from integrations.hooks import reconcile as module
 from integrations.models import Delivery, HookAccount, HookTarget, Receiver
 from tests.fake_github.server import FakeGitHub
 from tests.fake_github.state import Attempt, Hook
-from tests.github import deliver, published
+from tests.github import TOKEN, deliver, published
 from tests.people import Program, person
-from tests.reconcile.conftest import KIND, TOKEN, Reconcile
+from tests.reconcile.conftest import KIND, Reconcile
 
 pytestmark = pytest.mark.django_db
 
