@@ -211,6 +211,8 @@ def _store(row: Entry, reading: Reading, incoming: Incoming, **origin: bool) -> 
         **origin,
         **_result(answer),
     )
+    if reading.verdict is Verdict.PING:
+        _mark_verified(row, reading, now)
     if not origin.get("reconciled"):
         tallies.accepted(row.pk, now)
     return answer
@@ -252,7 +254,6 @@ def _decide(row: Entry, reading: Reading, now: datetime) -> Answer:
         case Verdict.INVALID_JSON | Verdict.INVALID_PAYLOAD:
             return _rejected(reading)
         case Verdict.PING:
-            _mark_verified(row, reading, now)
             return Answer(200, Decision.PROCESSED, "ping")
         case Verdict.NOT_RELEVANT:
             images = [str(image) for image in reading.images]
@@ -299,10 +300,17 @@ def _is_selected(row: Entry, reading: Reading) -> bool:
 
 
 def _mark_verified(row: Entry, reading: Reading, now: datetime) -> None:
-    if reading.repository:
-        HookTarget.objects.filter(
-            account__receiver=row.pk, name_key=reading.repository.lower()
-        ).update(verified_at=now, hook_id=reading.hook_id or F("hook_id"))
+    """A hook got through. Which one is ours is a sync's to say, once one has: by its word hooks
+    are deleted."""
+    if not reading.repository:
+        return
+    targets = HookTarget.objects.filter(
+        account__receiver=row.pk, name_key=reading.repository.lower()
+    )
+    if reading.hook_id:
+        targets.filter(hook_url="").update(hook_id=reading.hook_id)
+        targets = targets.filter(hook_id=reading.hook_id)
+    targets.update(verified_at=now)
 
 
 def shown_headers(headers: Mapping[str, str]) -> dict[str, str]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
+from django.db.models import Max
 from django.utils import timezone
 
 from checks.kinds import Outcome
@@ -16,7 +18,7 @@ from integrations.hooks import credentials
 from integrations.hooks.errors import CredentialInvalid, RateLimited
 from integrations.hooks.provider import Hook
 from integrations.hooks.round import Done, resting
-from integrations.models import HookAccount, HookTarget
+from integrations.models import Delivery, HookAccount, HookTarget
 
 BATCH = 50  # rows of which nothing but the time changed, written at once
 SHOWN_AT_ONCE = 1000  # results that may be written again with each that comes
@@ -81,8 +83,8 @@ class Book:
         rows = HookTarget.objects.filter(pk=done.target.pk)
         hook_id = done.changes.get("hook_id")
         if done.target.hook_id and hook_id:
-            # The ping of a new hook may have come before we hear that there is one.
-            rows.exclude(hook_id=hook_id).update(verified_at=None, deliveries_etag="")
+            pinged_at = _last_ping(done.target, hook_id)
+            rows.exclude(hook_id=hook_id).update(verified_at=pinged_at, deliveries_etag="")
         changes = {**done.changes, self._at: timezone.now()}
         if not rows.update(**changes) and hook_id:
             _bring_back(done.target, changes)
@@ -92,6 +94,15 @@ class Book:
         if self._unchanged:
             rows.update(**{self._at: timezone.now()})
         self._unchanged = []
+
+
+def _last_ping(target: HookTarget, hook_id: str) -> datetime | None:
+    """The ping of a new hook may have come before we hear that there is one."""
+    pings = Delivery.objects.filter(
+        receiver__accounts=target.account_id, hook_id=hook_id, event="ping"
+    )
+    last: datetime | None = pings.aggregate(last=Max("received_at"))["last"]
+    return last
 
 
 def _bring_back(target: HookTarget, changes: dict[str, Any]) -> None:

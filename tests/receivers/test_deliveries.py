@@ -13,6 +13,7 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from checks.models import Job, Service
+from integrations import ingest
 from integrations.models import Delivery, Receiver
 from integrations.tallies import Tallies
 from tests import rows
@@ -74,6 +75,28 @@ class TestAcceptance:
         target = Receiver.objects.get().accounts.get().targets.get()
         assert target.verified_at is not None
         assert target.hook_id == "7001"
+
+    def test_it_lets_no_ping_say_which_hook_is_ours_once_a_sync_has_said_it(
+        self, client: Client, service: Service
+    ) -> None:
+        ping = {"zen": "Keep it calm.", "repository": {"full_name": "acme/api"}}
+        deliver(client, ping, event="ping", **{"X-GitHub-Hook-ID": "7001"})
+        targets = Receiver.objects.get().accounts.get().targets
+        assert targets.get().hook_id == "7001"
+        targets.update(hook_id="7002", hook_url="https://dockrev.example/", verified_at=None)
+        ingest.replay(Delivery.objects.get())
+        deliver(client, ping, event="ping", **{"X-GitHub-Hook-ID": "7001"})
+        assert (targets.get().hook_id, targets.get().verified_at) == ("7002", None)
+        deliver(client, ping, event="ping", **{"X-GitHub-Hook-ID": "7002"})
+        assert targets.get().verified_at is not None
+
+    def test_it_takes_no_replay_for_a_sign_of_life(self, client: Client, service: Service) -> None:
+        ping = {"zen": "Keep it calm.", "repository": {"full_name": "acme/api"}}
+        deliver(client, ping, event="ping")
+        targets = Receiver.objects.get().accounts.get().targets
+        targets.update(verified_at=None)
+        ingest.replay(Delivery.objects.get())
+        assert targets.get().verified_at is None
 
     def test_it_keeps_no_secret_of_a_delivery(self, client: Client, service: Service) -> None:
         deliver(client, published(), Authorization="Bearer abc", **{"X-My-Token": "abc"})
