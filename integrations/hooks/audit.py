@@ -17,12 +17,13 @@ from checks.models import Job, JobLog
 from checks.run import Run
 from checks.tasks import JobFailed
 from integrations import rotation
+from integrations.hooks import credentials
 from integrations.hooks.accounts import aim_of, hooks_of, known_of, open_account, proven
 from integrations.hooks.book import BAD, Book, conflict_of, keep_book
 from integrations.hooks.errors import ProviderError
 from integrations.hooks.jobs import request_for, resources
 from integrations.hooks.plan import Action, Plan, Sought, plan
-from integrations.hooks.provider import Provider
+from integrations.hooks.provider import Provider, Standing
 from integrations.hooks.repository import error_words, in_line, several, words_of
 from integrations.hooks.round import ENDS, Done, Gate, go_round
 from integrations.models import HookAccount, HookTarget
@@ -34,6 +35,7 @@ State = HookTarget.HookState
 
 def audit(run: Run) -> Outcome:
     account, provider = open_account(run)
+    _try_again(account)
     book = Book(run, says="state", at="last_audit_at")
     rows = proven(account).filter(selected=True, removed=False).order_by("name_key")
     targets = [row for row in rows if row.full_name not in book.said]
@@ -60,6 +62,13 @@ def enqueue_scheduled() -> None:
         if account.credential:
             asked = request_for(KIND.name, account, reason=Job.Reason.SCHEDULE)
             queue.enqueue(replace(asked, notify=True))
+
+
+def _try_again(account: HookAccount) -> None:
+    """Nothing else tries by itself a token that was refused: that may have been a fault there."""
+    report = credentials.report_of(account)
+    if report is not None and report.state == Standing.INVALID:
+        credentials.try_and_store(account)
 
 
 def _compare(provider: Provider, sought: Sought, gate: Gate, target: HookTarget) -> Done:

@@ -32,6 +32,7 @@ from checks.tasks import JobFailed
 from dockrev import preferences
 from dockrev.fields import UnreadableSecret
 from integrations import ingest
+from integrations.hooks import credentials
 from integrations.hooks.errors import (
     CredentialInvalid,
     NotSeen,
@@ -39,7 +40,7 @@ from integrations.hooks.errors import (
     RateLimited,
     Unavailable,
 )
-from integrations.hooks.provider import Provider, Sent
+from integrations.hooks.provider import Provider, Sent, Standing
 from integrations.hooks.providers import provider_of
 from integrations.models import Delivery, HookAccount, HookTarget
 from integrations.receivers.base import BadHeaders, Incoming
@@ -120,6 +121,7 @@ def reconcile(run: Run) -> Outcome:
     try:
         work.do()
     except CredentialInvalid as error:
+        credentials.note_refused(account, error)
         raise JobFailed(str(error)) from None
     except RateLimited as error:
         return Outcome(work.counts.summary(), again_at=error.until)
@@ -132,9 +134,13 @@ KIND = JobKind("deliveries.reconcile", cluster="long", repeatable=True, run=reco
 def enqueue_scheduled() -> None:
     """Queue a run for each account that has hooks to ask about, and none under way.
 
-    One that waits, for a worker or for a rate limit to end, must not be hurried.
+    One that waits, for a worker or for a rate limit to end, must not be hurried. A token that was
+    refused is said on the page of settings, and not tried four times an hour: the audit does that
+    once a day, and so does everybody who asks for something.
     """
-    for pk, name in _ready().values_list("pk", "name"):
+    for pk, name, report in _ready().values_list("pk", "name", "credential_report"):
+        if report.get("state") == Standing.INVALID:
+            continue
         request = queue.Request(
             kind=KIND.name, reason=Job.Reason.SCHEDULE, subject=name, params={"account": pk}
         )

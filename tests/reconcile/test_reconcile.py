@@ -18,6 +18,8 @@ from pytest_django import Settings
 from checks.models import Job
 from checks.tasks import run_job
 from dockrev import preferences, schedules
+from integrations.github import packages
+from integrations.hooks import credentials
 from integrations.hooks import reconcile as module
 from integrations.models import Delivery, HookAccount, HookTarget, Receiver
 from tests.fake_github.server import FakeGitHub
@@ -344,6 +346,43 @@ class TestTrouble:
         assert job.status == "failed"
         assert "GitHub does not accept the token" in job.summary["error"]
         assert TOKEN not in str(job.summary)
+
+    def test_it_leaves_a_refused_token_alone_until_it_is_accepted_again(
+        self, github: FakeGitHub, reconcile: Reconcile, target: HookTarget
+    ) -> None:
+        def is_queued() -> bool:
+            schedules.DEFAULTS[KIND].action()
+            return Job.objects.filter(kind=KIND, finished_at=None).exists()
+
+        def audit() -> None:
+            schedules.DEFAULTS["hooks.audit"].action()
+            run_job(Job.objects.get(kind="hooks.audit", finished_at=None).pk)
+
+        account = target.account
+        account.callback_url = "https://dockrev.example/"
+        account.save(update_fields=["callback_url"])
+        github.revoke(TOKEN)
+        reconcile()
+        report = credentials.report_of(HookAccount.objects.get())
+        assert report is not None and report.state == "invalid"
+        assert not is_queued()
+        audit()
+        assert not is_queued()
+        github.add_token(TOKEN, scopes=["repo", "admin:repo_hook"])
+        assert not is_queued()
+        audit()
+        assert is_queued()
+
+    def test_it_takes_up_its_work_with_another_token(
+        self, github: FakeGitHub, reconcile: Reconcile
+    ) -> None:
+        github.revoke(TOKEN)
+        reconcile()
+        github.add_token("ghp_another", scopes=["repo", "admin:repo_hook"])
+        packages.change({"pat": "ghp_another"})
+        miss(github)
+        job = reconcile()
+        assert job is not None and job.summary["taken"] == 1
 
     def test_it_says_that_a_token_cannot_be_read(
         self, reconcile: Reconcile, settings: Settings
