@@ -142,8 +142,8 @@ def _group(check: Check, found: list[NewVersion]) -> str:
 
 
 def _with_company(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    told = {item["service_id"] for item in old["found"]}
-    added = [item for item in new["found"] if item["service_id"] not in told]
+    told = {(item["service_id"], item["candidate_digest"]) for item in old["found"]}
+    added = [i for i in new["found"] if (i["service_id"], i["candidate_digest"]) not in told]
     checked = old["check"]["services_checked"] + new["check"]["services_checked"]
     return {
         "check": {**old["check"], "services_checked": checked},

@@ -172,6 +172,14 @@ class TestChoice:
         counts = sorted(received.json["check"]["newVersions"] for received in place.received)
         assert counts == [1, 2]
 
+    def test_it_leaves_no_second_news_of_a_service_out(self, place: Sink) -> None:
+        channel(place)
+        tell(news("a", "ghcr.io/acme/one:1"), news("b", "ghcr.io/acme/two:1"))
+        tell(news("a", "ghcr.io/acme/one:2"), news("b", "ghcr.io/acme/two:1"))
+        send_all()
+        (received,) = place.received
+        assert received.json["check"]["newVersions"] == 3
+
     def test_it_sends_news_that_came_too_late_by_itself(self, place: Sink) -> None:
         channel(place)
         tell(news("a"))
