@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
@@ -14,7 +15,7 @@ from checks import archiving, asking, queue
 from checks.kinds import KINDS
 from checks.models import Job, Service, Stack
 from dockrev.pages import PageRequest, acted
-from dockrev.permissions import Role, requires
+from dockrev.permissions import Role, requires, role_of
 
 
 @require_POST
@@ -99,6 +100,8 @@ def repeat_job(request: PageRequest, job_id: str) -> HttpResponse:
     if kind is None or not kind.repeatable:
         messages.error(request, _("This job cannot be repeated."))
         return redirect("job", job_id)
+    if role_of(request.user) < kind.role:
+        raise PermissionDenied
     queued = asking.again(job, request.user.get_username())
     return redirect("job", queued.job_id)
 

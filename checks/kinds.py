@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from dockrev.dispatch import Cluster
+from dockrev.permissions import Role
 
 if TYPE_CHECKING:
     from checks.models import Job
@@ -53,13 +54,17 @@ def found_before_pause(summary: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class JobKind:
-    """`run` does the work. A repeatable kind may run again when its worker died."""
+    """`run` does the work. A repeatable kind may run again when its worker died.
+
+    `role` is who may ask for such a job, and for one to be repeated.
+    """
 
     name: str
     cluster: Cluster
     repeatable: bool
     run: Callable[[Run], Outcome]
     resources: Callable[[Job], list[str]] = lambda job: []
+    role: Role = Role.OPERATOR
 
 
 KINDS: dict[str, JobKind] = {}

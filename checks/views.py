@@ -15,7 +15,7 @@ from checks.explaining import dropped_words
 from checks.kinds import KINDS
 from checks.models import Job, Service
 from dockrev.pages import PageRequest, page_of, words_of
-from dockrev.permissions import Role, requires
+from dockrev.permissions import Role, requires, role_of
 
 LINES = 500  # of a log at once
 RECENT = 10  # jobs on a service's page
@@ -76,7 +76,10 @@ def show_job(request: PageRequest, job_id: str) -> HttpResponse:
     context = {
         "job": job,
         "rate": _rate(job, timezone.now()),
-        "may_repeat": kind is not None and kind.repeatable and not job.is_active,
+        "may_repeat": kind is not None
+        and kind.repeatable
+        and not job.is_active
+        and role_of(request.user) >= kind.role,
         "service": Service.objects.filter(pk=job.service_id).select_related("stack").first(),
         **_log_after(job, 0),
         **results.shown(request, job),

@@ -16,6 +16,7 @@ from checks.kinds import JobKind, Outcome
 from checks.models import Job, JobLog
 from checks.run import Run
 from checks.tasks import JobFailed
+from dockrev.permissions import Role
 from integrations import rotation
 from integrations.hooks import credentials
 from integrations.hooks.accounts import aim_of, hooks_of, known_of, open_account, proven
@@ -53,7 +54,9 @@ def audit(run: Run) -> Outcome:
     return replace(outcome, write=partial(_announce, [*_anomalies(book.results), *unseen]))
 
 
-KIND = JobKind("hooks.audit", cluster="long", repeatable=True, run=audit, resources=resources)
+KIND = JobKind(
+    "hooks.audit", cluster="long", repeatable=True, run=audit, resources=resources, role=Role.ADMIN
+)
 
 
 def enqueue_scheduled() -> None:

@@ -10,6 +10,7 @@ from checks.models import Job
 from checks.run import Run
 from checks.tasks import JobFailed
 from dockrev.errors import ApiError, InvalidArgument
+from dockrev.permissions import Role
 from integrations import tracking
 from integrations.hooks import credentials
 from integrations.hooks.errors import RateLimited
@@ -67,4 +68,4 @@ def _list(run: Run) -> Outcome:
     )
 
 
-KIND = JobKind("hooks.list", cluster="quick", repeatable=True, run=_list)
+KIND = JobKind("hooks.list", cluster="quick", repeatable=True, run=_list, role=Role.ADMIN)

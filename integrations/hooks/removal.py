@@ -9,6 +9,7 @@ from functools import partial
 
 from checks.kinds import JobKind, Outcome
 from checks.run import Run
+from dockrev.permissions import Role
 from integrations.hooks.accounts import aim_of, open_account
 from integrations.hooks.book import Book, keep_book
 from integrations.hooks.jobs import resources
@@ -30,4 +31,11 @@ def remove(run: Run) -> Outcome:
     return outcome
 
 
-KIND = JobKind("hooks.remove", cluster="long", repeatable=True, run=remove, resources=resources)
+KIND = JobKind(
+    "hooks.remove",
+    cluster="long",
+    repeatable=True,
+    run=remove,
+    resources=resources,
+    role=Role.ADMIN,
+)

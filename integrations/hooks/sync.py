@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from checks.kinds import JobKind, Outcome
 from checks.run import Run
+from dockrev.permissions import Role
 from integrations import rotation
 from integrations.hooks.accounts import aim_of, open_account, proven
 from integrations.hooks.book import Book, keep_book
@@ -45,7 +46,9 @@ def sync(run: Run) -> Outcome:
     return outcome
 
 
-KIND = JobKind("hooks.sync", cluster="long", repeatable=True, run=sync, resources=resources)
+KIND = JobKind(
+    "hooks.sync", cluster="long", repeatable=True, run=sync, resources=resources, role=Role.ADMIN
+)
 
 
 def choices_of(given: Iterable[Mapping[str, Any]]) -> dict[str, Choice]:

@@ -127,6 +127,19 @@ def test_it_runs_a_job_again(operator: Client) -> None:
     assert (again.kind, again.status, again.created_by) == ("discovery", "queued", "operator")
 
 
+@pytest.mark.parametrize("kind", ["hooks.sync", "hooks.remove", "hooks.audit", "hooks.list"])
+def test_it_repeats_for_nobody_what_they_may_not_ask_for(
+    operator: Client, admin: Client, kind: str
+) -> None:
+    shown = job(kind, "failed", scope="all", params={"account": "x"})
+    assert "Run it again" not in page(operator, f"/queue/{shown.pk}")
+    assert operator.post(f"/queue/{shown.pk}/repeat").status_code == 403
+    assert Job.objects.count() == 1
+    assert "Run it again" in page(admin, f"/queue/{shown.pk}")
+    assert admin.post(f"/queue/{shown.pk}/repeat").status_code == 302
+    assert Job.objects.count() == 2
+
+
 def test_it_does_not_repeat_what_may_have_half_happened(operator: Client) -> None:
     shown = job("update", "failed")
     assert "Run it again" not in page(operator, f"/queue/{shown.pk}")
