@@ -8,9 +8,6 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
-from dockrev import preferences
-from integrations.models import HookAccount
-
 MAX_URL = 500
 
 
@@ -29,20 +26,6 @@ def check_endpoint(url: str) -> str:
     if not (secure and host and plain and url.isprintable() and not {" ", "\\"} & set(url)):
         raise ValidationError(_("This must be an absolute https URL (http only for loopback)."))
     return url.rstrip("/")
-
-
-def callback_of(account: HookAccount) -> str:
-    """Where an account's hooks call: as it was set, else by the public URL; empty if there is none.
-
-    Needs the account's receiver, and asks for a setting.
-    """
-    if account.callback_url:
-        return account.callback_url
-    base = preferences.get("public_base_url").rstrip("/")
-    try:
-        return check_endpoint(f"{base}/api/webhooks/{account.receiver.kind}") if base else ""
-    except ValidationError:
-        return ""
 
 
 def is_loopback(host: str) -> bool:

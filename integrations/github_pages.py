@@ -8,7 +8,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -24,10 +24,10 @@ from dockrev.fields import MASK, SecretInput
 from dockrev.pages import PageRequest, acted, page_of, words_of
 from dockrev.permissions import Role, View, requires, role_of
 from integrations import pinging, rotation, tracked, tracking, work
-from integrations.api.shapes import base_url, url_of
-from integrations.endpoints import MAX_URL, check_endpoint
+from integrations.callbacks import base_url, callback_of, default_callback
+from integrations.endpoints import MAX_URL
 from integrations.forms import MAX_PAT
-from integrations.github import callback, packages
+from integrations.github import packages, reachability
 from integrations.github.health import health_of
 from integrations.github.inputs import MAX_INPUT
 from integrations.hooks import asking, credentials, listing
@@ -94,8 +94,8 @@ def _rotate(request: PageRequest) -> HttpResponse:
 
 def _test(request: PageRequest) -> HttpResponse:
     receiver, account = packages.load()
-    tried = callback.try_callback(account, receiver)
-    return _page(request, tried=tried, proxy=callback.what_a_proxy_must_keep())
+    tried = reachability.try_callback(account, receiver)
+    return _page(request, tried=tried, proxy=reachability.what_a_proxy_must_keep())
 
 
 _ACTS = {"save": _save, "forget": _forget, "rotate": _rotate, "test": _test}
@@ -256,7 +256,7 @@ def _page(
 
 def _connection(feature: packages.Packages) -> dict[str, Any]:
     """What is said beside the fields."""
-    account, url = feature.account, callback.url_of(feature.account)
+    account, url = feature.account, callback_of(feature.account)
     return {
         "report": credentials.report_of(account),
         "token_set_at": account.credential_set_at,
@@ -264,7 +264,7 @@ def _connection(feature: packages.Packages) -> dict[str, Any]:
         "pat_masked": packages.pat_masked(account.credential),
         "secret_masked": MASK,
         "may_test": bool(url),
-        "callback_warnings": callback.warnings(url) if url else [],
+        "callback_warnings": reachability.warnings(url) if url else [],
     }
 
 
@@ -284,15 +284,7 @@ def _repositories(request: PageRequest, feature: packages.Packages) -> dict[str,
 def _initial(request: HttpRequest, feature: packages.Packages) -> dict[str, Any]:
     return {
         "enabled": feature.receiver.enabled,
-        "callbackUrl": callback.url_of(feature.account) or _default_callback(request),
+        "callbackUrl": callback_of(feature.account)
+        or default_callback(GitHubPackages.kind, base_url(request)),
         "apiUrl": feature.account.api_url,
     }
-
-
-def _default_callback(request: HttpRequest) -> str:
-    """Where this page came from, if GitHub may be given that."""
-    url = url_of(GitHubPackages.kind, base_url(request))
-    try:
-        return check_endpoint(url)
-    except ValidationError:
-        return ""

@@ -16,8 +16,8 @@ from dockrev.pages import PageRequest, page_of, words_of
 from dockrev.permissions import Role, requires
 from dockrev.sections import Section
 from integrations import history, ingest
-from integrations.api.shapes import base_url, url_of
-from integrations.github import callback, packages
+from integrations.callbacks import base_url, callback_of, url_of
+from integrations.github import packages
 from integrations.github.health import health_of
 from integrations.hooks import credentials
 from integrations.models import Delivery
@@ -70,7 +70,7 @@ def github_state(request: HttpRequest) -> dict[str, Any]:
     """How GitHub Packages is, and where GitHub is to call."""
     feature = packages.load()
     health = health_of(feature, credentials.report_of(feature.account))
-    url = callback.url_of(feature.account) or url_of(GitHubPackages.kind, base_url(request))
+    url = callback_of(feature.account) or url_of(GitHubPackages.kind, base_url(request))
     return {
         "feature": feature,
         "health": health,

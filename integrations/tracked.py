@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from dockrev.errors import NotFound
 from integrations import rotation, tracking
-from integrations.endpoints import callback_of
+from integrations.callbacks import callback_of
 from integrations.github.packages import Packages
 from integrations.hooks.plan import same_url
 from integrations.models import HookAccount, HookTarget

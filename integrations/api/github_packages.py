@@ -22,9 +22,10 @@ from dockrev.permissions import Role
 from integrations import pinging, rotation, tracked, tracking
 from integrations.api.receivers import new_secret
 from integrations.api.shapes import NewSecret, RepositoryFacts, RepositoryList
+from integrations.callbacks import callback_of
 from integrations.endpoints import MAX_URL
 from integrations.forms import MAX_PAT
-from integrations.github import callback, client, packages
+from integrations.github import client, packages, reachability
 from integrations.github.inputs import MAX_INPUT
 from integrations.hooks import asking
 from integrations.models import HookTarget
@@ -205,7 +206,7 @@ class CallbackTest(APIView):
     def post(self, request: Request) -> Response:
         """Call the callback URL as GitHub would, and see whether it came in here."""
         receiver, account = packages.load()
-        return Response(CallbackTried(callback.try_callback(account, receiver)).data)
+        return Response(CallbackTried(reachability.try_callback(account, receiver)).data)
 
 
 class Resolve(APIView):
@@ -399,7 +400,7 @@ def _facts(feature: packages.Packages) -> dict[str, Any]:
     counts = tracked.count(account)
     shown = {
         "enabled": receiver.enabled,
-        "callbackUrl": callback.url_of(account) or None,
+        "callbackUrl": callback_of(account) or None,
         "apiUrl": account.api_url or client.API_URL,
         "patMasked": packages.pat_masked(account.credential),
         "secretMasked": MASK if receiver.secret else None,

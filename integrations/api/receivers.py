@@ -25,9 +25,8 @@ from integrations.api.shapes import (
     ReceiverFacts,
     ReceiverList,
     ReceiverMade,
-    base_url,
-    url_of,
 )
+from integrations.callbacks import base_url, url_of
 from integrations.forms import ReceiverForm
 from integrations.models import Receiver
 from integrations.receivers import RECEIVERS, choices

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
-from rest_framework.request import Request
 
-from dockrev import preferences
 from dockrev.api.answers import Page
 from dockrev.api.fields import Moment, NoneIfEmpty
 from dockrev.fields import MASK
+from integrations.callbacks import url_of
 from integrations.models import Delivery, HookTarget, Receiver
 from integrations.payloads import readable
 from integrations.receivers import RECEIVERS
@@ -29,7 +27,7 @@ class HookId(serializers.IntegerField):
 
 
 class ReceiverFacts(serializers.Serializer[Receiver]):
-    """Needs the context's `base`: see `base_url`."""
+    """Needs the context's `base`: see `integrations.callbacks`."""
 
     id = serializers.CharField()
     kind = serializers.CharField()
@@ -170,14 +168,3 @@ class RepositoryList(Page):
     filteredTotal = serializers.IntegerField()
     selectedTotal = serializers.IntegerField()
     repos = RepositoryFacts(many=True)
-
-
-def base_url(request: Request | HttpRequest) -> str:
-    """The public base URL, else where this request came to; without a slash at the end."""
-    public = preferences.get("public_base_url")
-    return (public or f"{request.scheme}://{request.get_host()}").rstrip("/")
-
-
-def url_of(kind: str, base: str) -> str:
-    """Where the receivers of a kind are called."""
-    return f"{base}/api/webhooks/{kind}"

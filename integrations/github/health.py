@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from integrations import tracked
-from integrations.endpoints import callback_of
+from integrations.callbacks import callback_of
 from integrations.github.packages import Packages
 from integrations.hooks.provider import Report, Standing
 from integrations.models import HookTarget, Receiver

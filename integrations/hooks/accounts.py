@@ -15,7 +15,7 @@ from checks.run import Run
 from checks.tasks import JobFailed
 from dockrev.fields import UnreadableSecret
 from integrations import rotation
-from integrations.endpoints import callback_of
+from integrations.callbacks import callback_of
 from integrations.hooks.plan import Known, Sought, same_url
 from integrations.hooks.provider import Hook, Hooks, Provider, Wanted
 from integrations.hooks.providers import provider_of

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from checks import queue
 from checks.models import Job
 from dockrev.errors import Conflict, InvalidArgument
-from integrations.endpoints import callback_of
+from integrations.callbacks import callback_of
 from integrations.hooks import audit as auditing
 from integrations.hooks import credentials, removal
 from integrations.hooks import sync as syncing

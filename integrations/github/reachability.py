@@ -19,18 +19,18 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
-from dockrev import http, preferences
+from dockrev import http
 from dockrev.turns import turns
 from dockrev.unreachable import host_of
-from integrations.endpoints import check_endpoint, is_loopback
+from integrations.callbacks import callback_of, url_of
+from integrations.endpoints import is_loopback
 from integrations.models import Delivery, HookAccount, Receiver
 from integrations.receivers.base import NotAnObject, json_object, text
 from integrations.receivers.github import GitHubPackages
 
-PATH = f"/api/webhooks/{GitHubPackages.kind}"
+PATH = url_of(GitHubPackages.kind, base="")
 TIMEOUT = (5.0, 5.0)
 MAX_ANSWER = 64 * 1024
 # Endings of names that only a network of one's own knows.
@@ -52,20 +52,6 @@ class Tried:
     @property
     def works(self) -> bool:
         return self.outcome == "works"
-
-
-def default_url() -> str:
-    """The callback URL of this instance's public URL; empty where that is not fit for one."""
-    base = preferences.get("public_base_url").rstrip("/")
-    try:
-        return check_endpoint(f"{base}{PATH}") if base else ""
-    except ValidationError:
-        return ""
-
-
-def url_of(account: HookAccount) -> str:
-    """Where GitHub is to call: what was set, else the default, which may be empty."""
-    return account.callback_url or default_url()
 
 
 def warnings(url: str) -> list[str]:
@@ -100,7 +86,7 @@ def try_callback(account: HookAccount, receiver: Receiver) -> Tried:
 
     Never inside a transaction.
     """
-    url = url_of(account)
+    url = callback_of(account)
     if not url:
         return Tried("no_url", _("There is no callback URL yet."))
     if not receiver.secret:

@@ -9,8 +9,9 @@ import pytest
 from pytest_django.live_server_helper import LiveServer
 
 from dockrev import preferences
-from integrations.github import callback, packages
-from integrations.github.callback import PATH, Tried, try_callback
+from integrations.callbacks import callback_of
+from integrations.github import packages, reachability
+from integrations.github.reachability import PATH, Tried, try_callback
 from integrations.models import Delivery, HookTarget
 from tests import rows
 from tests.github import SECRET
@@ -141,14 +142,14 @@ class TestTheDefault:
     def test_it_is_made_of_the_public_url(self) -> None:
         preferences.set("public_base_url", "https://dockrev.example/")
         account = packages.load().account
-        assert callback.url_of(account) == f"https://dockrev.example{PATH}"
+        assert callback_of(account) == f"https://dockrev.example{PATH}"
         account.callback_url = "https://other.example/x"
-        assert callback.url_of(account) == "https://other.example/x"
+        assert callback_of(account) == "https://other.example/x"
 
     @pytest.mark.parametrize("public", ["", "http://dockrev.example"])
     def test_it_is_nothing_where_that_is_not_fit(self, public: str) -> None:
         preferences.set("public_base_url", public)
-        assert callback.default_url() == ""
+        assert callback_of(packages.load().account) == ""
 
 
 class TestWarnings:
@@ -157,7 +158,7 @@ class TestWarnings:
         ["localhost", "127.0.0.1", "[::1]", "dockrev.localhost"],
     )
     def test_it_warns_of_this_machine(self, host: str) -> None:
-        (warning,) = callback.warnings(f"https://{host}{PATH}")
+        (warning,) = reachability.warnings(f"https://{host}{PATH}")
         assert "this machine's own" in warning
 
     @pytest.mark.parametrize(
@@ -173,20 +174,20 @@ class TestWarnings:
         ],
     )
     def test_it_warns_of_a_network_of_ones_own(self, host: str) -> None:
-        (warning,) = callback.warnings(f"https://{host}{PATH}")
+        (warning,) = reachability.warnings(f"https://{host}{PATH}")
         assert "your own network" in warning
 
     def test_it_warns_of_another_path(self) -> None:
-        (warning,) = callback.warnings("https://dockrev.example/hook")
+        (warning,) = reachability.warnings("https://dockrev.example/hook")
         assert PATH in warning
 
     @pytest.mark.parametrize(
         "url", [f"https://dockrev.example{PATH}", f"https://8.8.8.8/sub{PATH}/"]
     )
     def test_it_has_nothing_against_a_public_one(self, url: str) -> None:
-        assert callback.warnings(url) == []
+        assert reachability.warnings(url) == []
 
     def test_it_says_what_a_proxy_must_keep(self) -> None:
-        words = json.dumps(callback.what_a_proxy_must_keep())
+        words = json.dumps(reachability.what_a_proxy_must_keep())
         for name in ("X-Hub-Signature-256", "X-GitHub-Delivery", "25 MiB", PATH):
             assert name in words
