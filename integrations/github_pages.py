@@ -23,7 +23,7 @@ from dockrev.errors import ApiError, CredentialRejected, InvalidArgument
 from dockrev.fields import MASK, SecretInput
 from dockrev.pages import PageRequest, acted, page_of, words_of
 from dockrev.permissions import Role, View, requires, role_of
-from integrations import pinging, rotation, tracked, tracking, work
+from integrations import pinging, rotation, targets, tracking, work
 from integrations.callbacks import base_url, callback_of, default_callback
 from integrations.endpoints import MAX_URL
 from integrations.forms import MAX_PAT
@@ -33,7 +33,6 @@ from integrations.github.inputs import MAX_INPUT
 from integrations.hooks import asking, credentials, listing
 from integrations.receivers.github import GitHubPackages
 
-MAX_NAME = 300
 MAX_NAMES = 200  # repositories of one form
 
 
@@ -155,27 +154,27 @@ def select(request: PageRequest, feature: packages.Packages) -> None:
     """One repository, all that a filter finds, or, without scripts, what one page showed."""
     given = request.POST
     if "all" in given:
-        looked = tracked.look(
+        looked = targets.look(
             feature.account, show=given.get("show", ""), words=given.get("q", "")[:200]
         )
-        tracked.select(looked.repositories, selected=given["all"] == "on")
+        tracking.select(looked.repositories, selected=given["all"] == "on")
         return
     names = [given["only"]] if "only" in given else given.getlist("shown")[:MAX_NAMES]
     chosen = {name.lower() for name in given.getlist("on")[:MAX_NAMES]}
     keys = {name.lower() for name in names}
-    rows = tracking.present(feature.account)
-    tracked.select(rows.filter(name_key__in=keys & chosen), selected=True)
-    tracked.select(rows.filter(name_key__in=keys - chosen), selected=False)
+    rows = targets.present(feature.account)
+    tracking.select(rows.filter(name_key__in=keys & chosen), selected=True)
+    tracking.select(rows.filter(name_key__in=keys - chosen), selected=False)
 
 
 @action
 def remove(request: PageRequest, feature: packages.Packages) -> None:
-    tracked.remove(feature.account, _name(request))
+    tracking.remove_one(feature.account, _name(request))
 
 
 @action
 def ping(request: PageRequest, feature: packages.Packages) -> None:
-    row = tracked.find(feature.account, _name(request))
+    row = targets.find(feature.account, _name(request))
     pinging.ping(feature.account, row)
     words = _("GitHub sends a ping for %(name)s. It shows here once it came.")
     messages.success(request, words % {"name": row.full_name})
@@ -208,7 +207,7 @@ def remove_hooks(request: PageRequest, feature: packages.Packages) -> None:
 @action
 def keep(request: PageRequest, feature: packages.Packages) -> None:
     """End a conflict: the hook that was chosen stays, the others that were shown go."""
-    row = tracked.find(feature.account, _name(request))
+    row = targets.find(feature.account, _name(request))
     kept = request.POST.get(f"keep-{row.pk}", "")
     shown = [str(hook["id"]) for hook in row.conflict_hooks]
     if kept not in shown:
@@ -229,7 +228,7 @@ def _who(request: HttpRequest) -> str:
 
 
 def _name(request: HttpRequest) -> str:
-    return _text(request, "repo", MAX_NAME)
+    return _text(request, "repo", targets.MAX_NAME)
 
 
 def _text(request: HttpRequest, name: str, limit: int) -> str:
@@ -270,14 +269,14 @@ def _connection(feature: packages.Packages) -> dict[str, Any]:
 
 def _repositories(request: PageRequest, feature: packages.Packages) -> dict[str, Any]:
     account, is_on = feature.account, feature.receiver.enabled
-    looked = tracked.look(account, show=request.GET.get("show", "all"), words=words_of(request))
+    looked = targets.look(account, show=request.GET.get("show", "all"), words=words_of(request))
     return {
         "owners": [note for note in account.inputs if note["kind"] == "owner"],
-        "pending": tracked.pending(feature),
-        "left": 0 if is_on else tracked.with_hook(account).count(),
+        "pending": targets.pending(feature.account),
+        "left": 0 if is_on else targets.with_hook(account).count(),
         "look": looked,
         "page": page_of(request, looked.repositories),
-        "deployed": tracking.deployed(account),
+        "deployed": targets.deployed(account),
     }
 
 

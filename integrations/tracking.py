@@ -1,4 +1,4 @@
-"""Which repositories an account hears of: adding and removing what a person typed."""
+"""Which repositories an account hears of: adding, selecting, removing. `targets` finds them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
-from checks.models import Registry, Service
 from dockrev.errors import Conflict, InvalidArgument, NotFound
 from dockrev.turns import turns
 from integrations.github.inputs import BadInput, Named, read
@@ -18,9 +17,8 @@ from integrations.hooks import credentials
 from integrations.hooks.errors import ProviderError
 from integrations.hooks.provider import Owned, Progress, Repository
 from integrations.hooks.providers import provider_of
-from integrations.matching import FRONTS
 from integrations.models import HookAccount, HookTarget
-from integrations.receivers import RECEIVERS
+from integrations.targets import deployed, find, present
 
 MAX_TARGETS = 20_000
 MAX_INPUTS = 20_000
@@ -146,9 +144,18 @@ def remove(account: HookAccount, text: str) -> Change:
     return Change(named, count, present(account).count())
 
 
-def present(account: HookAccount) -> QuerySet[HookTarget]:
-    """What is tracked. A row that only waits for its hook's deletion is not."""
-    return account.targets.filter(removed=False)
+def remove_one(account: HookAccount, full_name: str, *, field: str = "repo") -> None:
+    """Track it no longer, whether it was typed or came with its owner. Raises NotFound."""
+    row = find(account, full_name, field=field)
+    try:
+        remove(account, row.full_name)
+    except NotFound:
+        forget(present(account).filter(pk=row.pk))
+
+
+def select(repositories: QuerySet[HookTarget], *, selected: bool) -> int:
+    """Select them, or not any more; how many that changes. GitHub hears of it by the next sync."""
+    return repositories.exclude(selected=selected).update(selected=selected)
 
 
 @transaction.atomic
@@ -158,19 +165,6 @@ def forget(targets: QuerySet[HookTarget]) -> int:
     kept = targets.filter(hooked).update(removed=True, selected=False)
     gone, _by_model = targets.exclude(hooked).delete()
     return kept + gone
-
-
-def deployed(account: HookAccount, owner: str = "") -> set[str]:
-    """The names, owner/name in lower case, under which images run here; of one owner, or all."""
-    receiver = account.receiver
-    host = receiver.registry_host or RECEIVERS[receiver.kind].registry_host
-    hosts = {host, FRONTS.get(host, host)}
-    mirrors = Registry.objects.filter(mirror_of__in=hosts).values("host")
-    running = Service.objects.present().filter(Q(registry__in=hosts) | Q(registry__in=mirrors))
-    if owner:
-        running = running.filter(repository__startswith=f"{owner.lower()}/")
-    paths = running.order_by().values_list("repository", flat=True).distinct()
-    return {"/".join(path.split("/")[:2]) for path in paths}
 
 
 def _owned(account: HookAccount, named: Named, progress: Progress) -> Owned:

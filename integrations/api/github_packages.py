@@ -19,7 +19,7 @@ from dockrev.api.answers import PageQuery, body, page_of, query
 from dockrev.api.fields import Flag, Moment, NoneIfEmpty, Text
 from dockrev.fields import MASK
 from dockrev.permissions import Role
-from integrations import pinging, rotation, tracked, tracking
+from integrations import pinging, rotation, targets, tracking
 from integrations.api.receivers import new_secret
 from integrations.api.shapes import NewSecret, RepositoryFacts, RepositoryList
 from integrations.callbacks import callback_of
@@ -29,8 +29,6 @@ from integrations.github import client, packages, reachability
 from integrations.github.inputs import MAX_INPUT
 from integrations.hooks import asking
 from integrations.models import HookTarget
-
-MAX_NAME = 300
 
 
 class TargetFacts(serializers.Serializer[Any]):
@@ -110,12 +108,12 @@ class ResolvedFacts(serializers.Serializer[Any]):
 
 class RepositoryQuery(PageQuery):
     q = serializers.CharField(required=False, max_length=200)
-    selected = serializers.ChoiceField(list(tracked.SELECTIONS), default="all")
+    selected = serializers.ChoiceField(list(targets.SELECTIONS), default="all")
     state = serializers.ChoiceField(HookTarget.HookState.choices, required=False)
 
 
 class Selection(serializers.Serializer[Any]):
-    fullName = Text(max_length=MAX_NAME)
+    fullName = Text(max_length=targets.MAX_NAME)
     selected = Flag()
 
 
@@ -130,7 +128,7 @@ class BulkSelected(serializers.Serializer[Any]):
 
 
 class Named(serializers.Serializer[Any]):
-    fullName = Text(max_length=MAX_NAME)
+    fullName = Text(max_length=targets.MAX_NAME)
 
 
 @extend_schema_field({"oneOf": [{"type": "integer"}, {"type": "string"}]})
@@ -147,7 +145,7 @@ class HookReference(serializers.Field[str, Any, str, Any]):
 
 
 class Resolution(serializers.Serializer[Any]):
-    repo = Text(max_length=MAX_NAME)
+    repo = Text(max_length=targets.MAX_NAME)
     keepHookId = HookReference()
     deleteHookIds = serializers.ListField(
         child=HookReference(), allow_empty=False, max_length=asking.MAX_DELETED
@@ -156,7 +154,7 @@ class Resolution(serializers.Serializer[Any]):
 
 class SyncWish(serializers.Serializer[Any]):
     repos = serializers.ListField(
-        child=Text(max_length=MAX_NAME),
+        child=Text(max_length=targets.MAX_NAME),
         required=False,
         allow_empty=False,
         max_length=asking.MAX_REPOS,
@@ -268,12 +266,12 @@ class Repositories(APIView):
     def get(self, request: Request) -> Response:
         wanted = query(RepositoryQuery, request)
         account = packages.load().account
-        rows = tracked.matching(tracking.present(account), wanted.get("q", ""))
-        rows = rows.filter(tracked.SELECTIONS[wanted["selected"]])
+        rows = targets.matching(targets.present(account), wanted.get("q", ""))
+        rows = rows.filter(targets.SELECTIONS[wanted["selected"]])
         if state := wanted.get("state"):
             rows = rows.filter(hook_state=state)
-        page = page_of("repos", tracked.shown(rows), wanted)
-        counts = tracked.count(account)
+        page = page_of("repos", targets.shown(rows), wanted)
+        counts = targets.count(account)
         page["filteredTotal"] = page["total"]
         page["total"], page["selectedTotal"] = counts.total, counts.selected
         return Response(RepositoryList(page).data)
@@ -286,7 +284,7 @@ class RepositorySelected(APIView):
     def post(self, request: Request) -> Response:
         """A hook that is not wanted any more is deleted by the next sync."""
         given = body(Selection, request)
-        row = tracked.find(packages.load().account, given["fullName"], field="fullName")
+        row = targets.find(packages.load().account, given["fullName"], field="fullName")
         row.selected = given["selected"]
         row.save(update_fields=["selected"])
         return Response(RepositoryFacts(row).data)
@@ -300,9 +298,9 @@ class RepositoriesSelected(APIView):
         """Select, or deselect, every repository that has the words of `q` in its name."""
         given = body(BulkSelection, request)
         account = packages.load().account
-        rows = tracked.matching(tracking.present(account), given.get("q", ""))
-        changed = tracked.select(rows, selected=given["selected"])
-        total = tracked.count(account).selected
+        rows = targets.matching(targets.present(account), given.get("q", ""))
+        changed = tracking.select(rows, selected=given["selected"])
+        total = targets.count(account).selected
         return Response(BulkSelected({"changed": changed, "selectedTotal": total}).data)
 
 
@@ -312,7 +310,7 @@ class RepositoryDelete(APIView):
     @extend_schema(request=Named, responses={204: None})
     def post(self, request: Request) -> Response:
         """Its hook, if it has one, is deleted by the next sync."""
-        tracked.remove(packages.load().account, _named(request), field="fullName")
+        tracking.remove_one(packages.load().account, _named(request), field="fullName")
         return Response(status=204)
 
 
@@ -323,7 +321,7 @@ class RepositoryPing(APIView):
     def post(self, request: Request) -> Response:
         """Have GitHub call the hook. `verifiedAt` says when such a call came."""
         account = packages.load().account
-        row = tracked.find(account, _named(request), field="fullName")
+        row = targets.find(account, _named(request), field="fullName")
         pinging.ping(account, row)
         return Response(RepositoryFacts(row).data, status=202)
 
@@ -397,7 +395,7 @@ def _queued(queued: Queued) -> Response:
 
 def _facts(feature: packages.Packages) -> dict[str, Any]:
     receiver, account = feature
-    counts = tracked.count(account)
+    counts = targets.count(account)
     shown = {
         "enabled": receiver.enabled,
         "callbackUrl": callback_of(account) or None,

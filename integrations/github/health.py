@@ -8,12 +8,12 @@ from typing import NamedTuple
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from integrations import tracked
+from integrations import targets
 from integrations.callbacks import callback_of
 from integrations.github.packages import Packages
 from integrations.hooks.provider import Report, Standing
 from integrations.models import HookTarget, Receiver
-from integrations.tracked import Counts
+from integrations.targets import Counts
 
 
 class Said(NamedTuple):
@@ -58,8 +58,8 @@ def health_of(feature: Packages, report: Report | None) -> Health:
         has_token=bool(account.credential),
         callback=callback_of(account),
         report=report,
-        counts=tracked.count(account),
-        failing=tracked.failing(account, receiver.last_accepted_at),
+        counts=targets.count(account),
+        failing=targets.failing(account, receiver.last_accepted_at),
     )
     return Health(*_said(facts), facts.counts, facts.failing)
 

@@ -22,7 +22,7 @@ from dockrev.errors import (
     NotFound,
     UpstreamUnavailable,
 )
-from integrations import tracking
+from integrations import targets, tracking
 from integrations.hooks import credentials, listing
 from integrations.models import HookAccount, HookTarget
 from integrations.tracking import resolve
@@ -266,7 +266,7 @@ class TestRemoving:
         assert (change.repositories, change.total) == (3, 0)
         assert names(removed=True, selected=False) == ["Acme/api", "Acme/web"]
         assert names(removed=False) == []
-        assert not tracking.present(account).exists()
+        assert not targets.present(account).exists()
 
     def test_it_keeps_what_was_typed_by_name(self, account: HookAccount, acme: FakeGitHub) -> None:
         tracking.add(account, "acme/api")

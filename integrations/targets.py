@@ -1,4 +1,4 @@
-"""The repositories of an account as people look at them: found, counted, and whether they run."""
+"""The repositories of an account: found, counted, and whether they run. `tracking` changes them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from checks.models import Registry, Service
 from dockrev.errors import NotFound
-from integrations import rotation, tracking
+from integrations import rotation
 from integrations.callbacks import callback_of
-from integrations.github.packages import Packages
 from integrations.hooks.plan import same_url
+from integrations.matching import FRONTS
 from integrations.models import HookAccount, HookTarget
+from integrations.receivers import RECEIVERS
 
 State = HookTarget.HookState
+
+MAX_NAME = 300  # characters, as its column has
 
 ATTENTION = (State.MISSING, State.CONFLICT, State.DRIFT, State.ERROR)
 SELECTIONS = {
@@ -38,7 +42,8 @@ FILTERS = {
     "selected": Filter(gettext_lazy("Selected"), SELECTIONS["selected"]),
     "unselected": Filter(gettext_lazy("Not selected"), SELECTIONS["unselected"]),
     "attention": Filter(
-        _("Needs attention"), Q(selected=True, hook_state__in=[str(state) for state in ATTENTION])
+        gettext_lazy("Needs attention"),
+        Q(selected=True, hook_state__in=[str(state) for state in ATTENTION]),
     ),
 }
 
@@ -67,10 +72,15 @@ class Look:
     found: int
 
 
+def present(account: HookAccount) -> QuerySet[HookTarget]:
+    """What is tracked. A row that only waits for its hook's deletion is not."""
+    return account.targets.filter(removed=False)
+
+
 def look(account: HookAccount, *, show: str, words: str) -> Look:
     """Gather the repositories for one filter and one search. Counts are of the server."""
     chosen = show if show in FILTERS else "all"
-    within = matching(tracking.present(account), words)
+    within = matching(present(account), words)
     counts = within.aggregate(
         **{f"n_{key}": Count("pk", filter=filter_.condition) for key, filter_ in FILTERS.items()}
     )
@@ -97,24 +107,10 @@ def shown(repositories: QuerySet[HookTarget]) -> QuerySet[HookTarget]:
 
 def find(account: HookAccount, full_name: str, *, field: str = "repo") -> HookTarget:
     """The repository of that name. Raises NotFound."""
-    row = tracking.present(account).filter(name_key=full_name.lower()).first()
+    row = present(account).filter(name_key=full_name.lower()).first()
     if row is None:
         raise NotFound(_("This repository is not tracked."), field=field)
     return row
-
-
-def select(repositories: QuerySet[HookTarget], *, selected: bool) -> int:
-    """Select them, or not any more; how many that changes. GitHub hears of it by the next sync."""
-    return repositories.exclude(selected=selected).update(selected=selected)
-
-
-def remove(account: HookAccount, full_name: str, *, field: str = "repo") -> None:
-    """Track it no longer, whether it was typed or came with its owner. Raises NotFound."""
-    row = find(account, full_name, field=field)
-    try:
-        tracking.remove(account, row.full_name)
-    except NotFound:
-        tracking.forget(tracking.present(account).filter(pk=row.pk))
 
 
 def with_hook(account: HookAccount) -> QuerySet[HookTarget]:
@@ -122,12 +118,12 @@ def with_hook(account: HookAccount) -> QuerySet[HookTarget]:
     return account.targets.exclude(hook_id="")
 
 
-def pending(feature: Packages) -> int:
+def pending(account: HookAccount) -> int:
     """How many repositories a sync would do something to, as far as is known here. Two queries.
 
     What a sync left as an error or a conflict is not waiting for a sync but for a person.
     """
-    receiver, account = feature
+    receiver = account.receiver
     if not (receiver.enabled and receiver.secret and account.credential):
         return 0
     callback = callback_of(account)
@@ -144,7 +140,7 @@ def count(account: HookAccount) -> Counts:
     """One query."""
     selected = Q(selected=True)
     states = {state: Count("pk", filter=selected & Q(hook_state=state)) for state in State.values}
-    counts = tracking.present(account).aggregate(
+    counts = present(account).aggregate(
         total=Count("pk"), chosen=Count("pk", filter=selected), **states
     )
     return Counts(counts.pop("total"), counts.pop("chosen"), counts)
@@ -155,7 +151,18 @@ def failing(account: HookAccount, heard: datetime | None) -> HookTarget | None:
     unmended = Q(last_delivery_at=None) | Q(last_failure_at__gte=F("last_delivery_at"))
     if heard is not None:
         unmended &= Q(last_failure_at__gt=heard)
-    rows = shown(tracking.present(account)).filter(
-        unmended, selected=True, last_failure_at__isnull=False
-    )
+    rows = shown(present(account)).filter(unmended, selected=True, last_failure_at__isnull=False)
     return rows.order_by("-last_failure_at").first()
+
+
+def deployed(account: HookAccount, owner: str = "") -> set[str]:
+    """The names, owner/name in lower case, under which images run here; of one owner, or all."""
+    receiver = account.receiver
+    host = receiver.registry_host or RECEIVERS[receiver.kind].registry_host
+    hosts = {host, FRONTS.get(host, host)}
+    mirrors = Registry.objects.filter(mirror_of__in=hosts).values("host")
+    running = Service.objects.present().filter(Q(registry__in=hosts) | Q(registry__in=mirrors))
+    if owner:
+        running = running.filter(repository__startswith=f"{owner.lower()}/")
+    paths = running.order_by().values_list("repository", flat=True).distinct()
+    return {"/".join(path.split("/")[:2]) for path in paths}
