@@ -37,8 +37,8 @@ class IntegrationsConfig(AppConfig):
 def _register_jobs() -> None:
     from checks import kinds, results, titles  # noqa: PLC0415 - models load after apps
     from dockrev import schedules  # noqa: PLC0415 - the same
-    from integrations import work  # noqa: PLC0415 - the same
     from integrations.hooks import audit, listing, reconcile, removal, sync  # noqa: PLC0415 - the same
+    from integrations.hooks.results import RESULTS  # noqa: PLC0415 - the same
 
     for kind, title, label in (
         (sync.KIND, _("Sync webhooks of %(subject)s"), _("Webhook syncs")),
@@ -50,7 +50,7 @@ def _register_jobs() -> None:
         kinds.register(kind)
         titles.register(kind.name, title=title, label=label)
     for kind in (sync.KIND, audit.KIND, removal.KIND):
-        results.register(kind.name, work.RESULTS)
+        results.register(kind.name, RESULTS)
     schedules.register(
         audit.KIND.name, "0 3 * * *", audit.enqueue_scheduled, jitter=timedelta(minutes=30)
     )

@@ -23,14 +23,14 @@ from dockrev.errors import ApiError, CredentialRejected, InvalidArgument
 from dockrev.fields import MASK, SecretInput
 from dockrev.pages import PageRequest, acted, page_of, words_of
 from dockrev.permissions import Role, View, requires, role_of
-from integrations import pinging, rotation, targets, tracking, work
+from integrations import pinging, rotation, targets, tracking
 from integrations.callbacks import base_url, callback_of, default_callback
 from integrations.endpoints import MAX_URL
 from integrations.forms import MAX_PAT
 from integrations.github import packages, reachability
 from integrations.github.health import health_of
 from integrations.github.inputs import MAX_INPUT
-from integrations.hooks import asking, credentials, listing
+from integrations.hooks import asking, credentials, listing, results
 from integrations.receivers.github import GitHubPackages
 
 MAX_NAMES = 200  # repositories of one form
@@ -104,7 +104,7 @@ _ACTS = {"save": _save, "forget": _forget, "rotate": _rotate, "test": _test}
 @requires(Role.VIEWER)
 def show_work(request: PageRequest) -> HttpResponse:
     """The last job. Whoever followed it to its end is told to look at all else again."""
-    last = work.latest(packages.load().account)
+    last = results.latest(packages.load().account)
     response = render(request, "integrations/github/work.html", {"work": last})
     followed = request.GET.get("following", "")
     if followed and (last is None or last.job.pk != followed or not last.job.is_active):
@@ -239,7 +239,7 @@ def _page(
     request: PageRequest, *, form: ConnectionForm | None = None, status: int = 200, **more: Any
 ) -> HttpResponse:
     feature = packages.load()
-    last = work.latest(feature.account)  # first: what a job that is over did is in the rest
+    last = results.latest(feature.account)  # first: what a job that is over did is in the rest
     context = {
         "feature": feature,
         "place": reverse("github_packages"),

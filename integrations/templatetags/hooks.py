@@ -5,7 +5,7 @@ from __future__ import annotations
 from django import template
 
 from integrations.hooks.provider import Report, Standing
-from integrations.work import word_of
+from integrations.hooks.results import word_of
 
 register = template.Library()
 

@@ -24,7 +24,7 @@ from dockrev.errors import ApiError
 from dockrev.fields import UnreadableSecret
 from integrations.github import packages
 from integrations.hooks import asking
-from integrations.work import ACTIONS
+from integrations.hooks.results import ACTIONS
 
 IN_LINE, NOT_ALL, NOT_STARTED = 0, 1, 2
 LOOK_EVERY = 0.5  # seconds between two looks at how far it is
