@@ -23,7 +23,7 @@ from dockrev.errors import ApiError, CredentialRejected, InvalidArgument
 from dockrev.fields import MASK, SecretInput
 from dockrev.pages import PageRequest, acted, page_of, words_of
 from dockrev.permissions import Role, View, requires, role_of
-from integrations import pinging, rotation, targets, tracking
+from integrations import rotation, targets, tracking
 from integrations.callbacks import base_url, callback_of, default_callback
 from integrations.endpoints import MAX_URL
 from integrations.forms import MAX_PAT
@@ -175,7 +175,7 @@ def remove(request: PageRequest, feature: packages.Packages) -> None:
 @action
 def ping(request: PageRequest, feature: packages.Packages) -> None:
     row = targets.find(feature.account, _name(request))
-    pinging.ping(feature.account, row)
+    asking.ping(feature.account, row)
     words = _("GitHub sends a ping for %(name)s. It shows here once it came.")
     messages.success(request, words % {"name": row.full_name})
 

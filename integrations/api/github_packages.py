@@ -19,7 +19,7 @@ from dockrev.api.answers import PageQuery, body, page_of, query
 from dockrev.api.fields import Flag, Moment, NoneIfEmpty, Text
 from dockrev.fields import MASK
 from dockrev.permissions import Role
-from integrations import pinging, rotation, targets, tracking
+from integrations import rotation, targets, tracking
 from integrations.api.receivers import new_secret
 from integrations.api.shapes import NewSecret, RepositoryFacts, RepositoryList
 from integrations.callbacks import callback_of
@@ -322,7 +322,7 @@ class RepositoryPing(APIView):
         """Have GitHub call the hook. `verifiedAt` says when such a call came."""
         account = packages.load().account
         row = targets.find(account, _named(request), field="fullName")
-        pinging.ping(account, row)
+        asking.ping(account, row)
         return Response(RepositoryFacts(row).data, status=202)
 
 

@@ -15,11 +15,14 @@ from django.utils.translation import gettext as _
 from checks import queue
 from checks.models import Job
 from dockrev.errors import Conflict, InvalidArgument
+from dockrev.turns import turns
 from integrations.callbacks import callback_of
 from integrations.hooks import audit as auditing
 from integrations.hooks import credentials, removal
 from integrations.hooks import sync as syncing
+from integrations.hooks.errors import ProviderError
 from integrations.hooks.jobs import request_for
+from integrations.hooks.providers import provider_of
 from integrations.models import HookAccount, HookTarget
 
 MAX_REPOS = 10_000
@@ -89,6 +92,23 @@ def remove_all(account: HookAccount, *, username: str, reason: str) -> queue.Que
         raise Conflict(_("Switch it off first."), reason="enabled")
     credentials.require(account)
     return queue.enqueue(request_for(removal.KIND.name, account, reason=reason, username=username))
+
+
+def ping(account: HookAccount, target: HookTarget) -> None:
+    """Have the provider call a hook with its test event, which comes in by itself, if it does.
+
+    Asked at once: there is no job. Raises NotFound, too.
+    """
+    if not account.receiver.enabled:
+        raise Conflict(_("Switch it on first: nothing is taken now."), reason="disabled")
+    if not target.hook_id:
+        raise Conflict(_("It has no hook yet. Sync it first."), reason="no_hook")
+    credentials.require_given(account)
+    try:
+        with turns.aside():
+            provider_of(account).ping(target.full_name, target.hook_id)
+    except ProviderError as error:
+        credentials.refuse(account, error)
 
 
 def _require_on(account: HookAccount) -> None:
