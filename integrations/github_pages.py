@@ -87,7 +87,7 @@ def _forget(request: PageRequest) -> HttpResponse:
 
 def _rotate(request: PageRequest) -> HttpResponse:
     """Not redirected: the secret is in this answer, and nowhere else in clear."""
-    _receiver, secret = packages.rotate_secret()
+    _receiver, secret = packages.rotate_secret(username=_who(request), reason=Job.Reason.UI)
     return _page(request, new_secret=secret)
 
 

@@ -14,7 +14,6 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from checks import queue
-from checks.models import Job
 from integrations.hooks.jobs import request_for
 from integrations.models import HookAccount, HookTarget, Receiver
 
@@ -46,7 +45,7 @@ def replace(receiver: Receiver, secret: str, now: datetime) -> None:
 
 @transaction.atomic
 def rotate(
-    receiver: Receiver, now: datetime, *, grace: timedelta = GRACE, username: str = ""
+    receiver: Receiver, now: datetime, *, username: str, reason: str, grace: timedelta = GRACE
 ) -> str:
     """Make a new secret and return it; the old one stays valid for `grace`, or, where hooks have
     it, until they have the new one. Where they can be given it, a sync is queued.
@@ -64,7 +63,7 @@ def rotate(
         until = now + (max(grace, GRACE_OF_HOOKS) if has_hooks else grace)
         receiver.previous_secret, receiver.previous_until = old, until
     receiver.save(update_fields=COLUMNS)
-    _hand_out(receiver, username)
+    _hand_out(receiver, username, reason)
     return receiver.secret
 
 
@@ -92,10 +91,8 @@ def _targets(receiver: Receiver) -> QuerySet[HookTarget]:
     return HookTarget.objects.filter(account__receiver=receiver).order_by()
 
 
-def _hand_out(receiver: Receiver, username: str) -> None:
+def _hand_out(receiver: Receiver, username: str, reason: str) -> None:
     """Have the hooks updated. Without a token people do that by hand."""
     for account in receiver.accounts.all() if receiver.enabled else ():
         if account.credential and account.targets.filter(selected=True, removed=False).exists():
-            queue.enqueue(
-                request_for("hooks.sync", account, reason=Job.Reason.UI, username=username)
-            )
+            queue.enqueue(request_for("hooks.sync", account, reason=reason, username=username))

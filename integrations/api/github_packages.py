@@ -193,7 +193,7 @@ class PackagesRotation(APIView):
     @extend_schema(request=None, responses=NewSecret)
     def post(self, request: Request) -> Response:
         """The old secret counts until every selected hook has the new one."""
-        receiver, _secret = packages.rotate_secret()
+        receiver, _secret = packages.rotate_secret(username=_who(request), reason=Job.Reason.API)
         return Response(new_secret(receiver, request))
 
 

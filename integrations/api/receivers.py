@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from checks.models import Job
 from dockrev.api.answers import PageQuery, body, page_of, query
 from dockrev.api.fields import Flag, JsonObject, Text
 from dockrev.errors import Conflict
@@ -96,7 +97,8 @@ class ReceiverRotation(APIView):
     @extend_schema(request=None, responses=NewSecret)
     def post(self, request: Request, receiver: str) -> Response:
         row = find(receiver)
-        rotation.rotate(row, timezone.now())
+        username = request.user.get_username()
+        rotation.rotate(row, timezone.now(), username=username, reason=Job.Reason.API)
         return Response(new_secret(row, request))
 
 

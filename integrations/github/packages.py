@@ -59,9 +59,13 @@ def pat_masked(pat: str) -> str | None:
     return next((prefix for prefix in KINDS if pat.startswith(prefix)), "") + "..."
 
 
-def rotate_secret() -> tuple[Receiver, str]:
-    receiver = load().receiver
-    return receiver, rotation.rotate(receiver, timezone.now(), grace=rotation.GRACE_OF_HOOKS)
+def rotate_secret(*, username: str, reason: str) -> tuple[Receiver, str]:
+    """Make a new secret; who asked for it has asked for the sync that hands it out."""
+    receiver, grace = load().receiver, rotation.GRACE_OF_HOOKS
+    secret = rotation.rotate(
+        receiver, timezone.now(), username=username, reason=reason, grace=grace
+    )
+    return receiver, secret
 
 
 @transaction.atomic

@@ -46,6 +46,16 @@ def actions(found: dict[str, Any], word: str = "action") -> dict[str, str]:
     return {result["repo"]: result[word] for result in found["results"]}
 
 
+@pytest.mark.parametrize(
+    "path", [f"{SETTINGS}/rotate-secret", "/api/receivers/github-packages/rotate"]
+)
+def test_it_says_who_rotated_what_a_sync_hands_out(ready: Program, path: str) -> None:
+    tracked("acme/api", selected=True)
+    assert ready.post(path).status_code == 200
+    job = Job.objects.get(kind="hooks.sync")
+    assert (job.created_by, job.reason) == ("admin", "api")
+
+
 def test_it_resolves_without_changing_anything(ready: Program, github: FakeGitHub) -> None:
     github.add_repository("acme/api", private=True)
     github.add_repository("acme/web", archived=True)

@@ -24,7 +24,7 @@ def receiver() -> Receiver:
 
 
 def rotate() -> str:
-    return rotation.rotate(receiver(), timezone.now())
+    return rotation.rotate(receiver(), timezone.now(), username="ada", reason="ui")
 
 
 def taken(client: Client, secret: str) -> bool:

@@ -220,6 +220,14 @@ def test_it_shows_a_new_secret_this_once(admin: Client) -> None:
     assert receiver.secret not in admin.get(PAGE).content.decode()
 
 
+def test_it_says_who_rotated_what_a_sync_hands_out(admin: Client) -> None:
+    connected()
+    tracked("acme/api")
+    admin.post(PAGE, {"act": "rotate"})
+    queued = Job.objects.get(kind="hooks.sync")
+    assert (queued.created_by, queued.reason) == ("admin", "ui")
+
+
 def test_it_fills_in_where_github_may_call(admin: Client) -> None:
     assert "None could be guessed" in page(admin)
     response = admin.get(PAGE, secure=True)
