@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ from dockrev.errors import Conflict, InvalidArgument, NotFound
 from dockrev.turns import turns
 from integrations.github.inputs import BadInput, Named, read
 from integrations.hooks import credentials
-from integrations.hooks.errors import ProviderError
+from integrations.hooks.errors import ProviderError, Unavailable
 from integrations.hooks.provider import Owned, Progress, Repository
 from integrations.hooks.providers import provider_of
 from integrations.models import HookAccount, HookTarget
@@ -22,6 +23,7 @@ from integrations.targets import deployed, find, present
 
 MAX_TARGETS = 20_000
 MAX_INPUTS = 20_000
+LONGEST_LIST = 60.0  # seconds for an owner's list, unless a job is doing it
 BATCH = 500
 # Columns that an owner's list tells, as rows and `Repository` both call them.
 _FACTS = ("visibility", "archived", "disabled")
@@ -62,10 +64,6 @@ class Change(NamedTuple):
     warnings: tuple[str, ...] = ()
 
 
-def _unheard(done: int, total: int) -> None:
-    """Nobody follows it."""
-
-
 def read_input(account: HookAccount, text: str) -> Named:
     """What a person typed. Raises InvalidArgument."""
     try:
@@ -81,7 +79,7 @@ def resolve(account: HookAccount, text: str) -> Resolved:
     transaction.
     """
     named = read_input(account, text)
-    owned = _owned(account, named, _unheard)
+    owned = _owned(account, named, _in_time())
     known = {row.name_key: row for row in present(account).filter(owner_key=named.owner.lower())}
     running = deployed(account, named.owner)
     found = []
@@ -107,7 +105,7 @@ def add(
     text: str,
     *,
     selected: bool | None = None,
-    progress: Progress = _unheard,
+    progress: Progress | None = None,
 ) -> Change:
     """Track a repository, selected unless it is said otherwise, or all of an owner's, unselected.
 
@@ -115,7 +113,7 @@ def add(
     says something. Raises what `resolve` does, and Conflict. Never inside a transaction.
     """
     named = read_input(account, text)
-    owned = _owned(account, named, progress)
+    owned = _owned(account, named, progress or _in_time())
     if selected is None and named.kind == "repo":
         selected = True
     return _write(account, text, named, owned, selected)
@@ -178,6 +176,19 @@ def _owned(account: HookAccount, named: Named, progress: Progress) -> Owned:
     except ProviderError as error:
         credentials.refuse(account, error)
     return owned if owned.repositories else Owned((), (*owned.warnings, *_why_none(account)))
+
+
+def _in_time() -> Progress:
+    """For who waits for the answer: a list that takes longer than they would is a job's."""
+    ends = time.monotonic() + LONGEST_LIST
+
+    def tell(done: int, total: int) -> None:
+        if time.monotonic() > ends:
+            raise Unavailable(
+                _("Listing this owner takes too long: add it on the page, which makes a job.")
+            )
+
+    return tell
 
 
 def _why_none(account: HookAccount) -> list[str]:

@@ -30,6 +30,7 @@ API_URL = "https://api.github.com"
 VERSION = "2022-11-28"
 AT_ONCE = 5
 PER_PAGE = 100  # the most that GitHub gives
+MAX_ITEMS = 1000  # of one page, of a server that does not keep to that
 MAX_PAGES = 250
 MAX_ANSWER = 8 * 1024 * 1024
 PAUSES = (0.5, 1.5)  # seconds before a second and a third attempt
@@ -96,8 +97,10 @@ class Answer:
 
     @property
     def items(self) -> list[dict[str, Any]]:
-        """Raises Unavailable if the answer is no list of objects."""
-        if not isinstance(self.data, list) or not all(isinstance(i, dict) for i in self.data):
+        """Raises Unavailable if the answer is no list of objects, or one that nobody asked for."""
+        if not isinstance(self.data, list) or len(self.data) > MAX_ITEMS:
+            raise nonsense()
+        if not all(isinstance(item, dict) for item in self.data):
             raise nonsense()
         return self.data
 
@@ -184,7 +187,7 @@ class Client:
         if first.unchanged:
             return Listed([], etag, unchanged=True, ahead=first.ahead)
         answers = [first, *self._at_once(self._further(first), len(first.items), progress)]
-        cut = self._follow(answers)
+        cut = self._follow(answers, progress)
         return Listed(
             [item for answer in answers for item in answer.items],
             first.etag if len(answers) == 1 else "",
@@ -218,12 +221,16 @@ class Client:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _follow(self, answers: list[Answer]) -> bool:
+    def _follow(self, answers: list[Answer], progress: Progress | None) -> bool:
         """Append what follows the last page known. True: there is more than will be read."""
+        done = sum(len(answer.items) for answer in answers)
         while url := self._here(answers[-1].links.get("next", "")):
             if len(answers) >= MAX_PAGES:
                 return True
             answers.append(self._get(_Call("GET", url)))
+            done += len(answers[-1].items)
+            if progress is not None:
+                progress(done, 0)
         return False
 
     def _get(self, call: _Call) -> Answer:

@@ -126,6 +126,24 @@ class TestPages:
             client.all(f"{HOOKS}?per_page=1", progress=stop)
         assert len(github.requests) < 20
 
+    def test_it_stops_so_where_nobody_says_how_many_pages_there_are(self, serve: Starts) -> None:
+        server = serve(lambda asked: Reply(200, b"[{}]", {"Link": f'<{here}/x>; rel="next"'}))
+        here = f"http://{server.address}"
+
+        def stop(done: int, total: int) -> None:
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            Client(TOKEN, here).all("/x", progress=stop)
+        assert len(server.asked) == 2
+
+    def test_it_takes_no_page_for_one_that_holds_far_more_than_it_asked_for(
+        self, serve: Starts
+    ) -> None:
+        server = serve(lambda asked: Reply(200, json.dumps([{}] * 5000).encode()))
+        client = Client(TOKEN, f"http://{server.address}")
+        assert isinstance(refused(lambda: client.all("/x")), Unavailable)
+
     def test_it_sees_that_nothing_changed(self, client: Client, github: FakeGitHub) -> None:
         github.add_hook("acme/api", url="https://one.example/")
         listed = client.all(f"{HOOKS}?per_page=100")

@@ -104,6 +104,19 @@ class TestResolving:
         with django_assert_max_num_queries(4):
             assert len(resolve(account, "acme").repositories) == 250
 
+    def test_it_lets_nobody_wait_for_ever(
+        self, account: HookAccount, github: FakeGitHub, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for number in range(3001):
+            github.add_repository(f"acme/r{number}")
+        monkeypatch.setattr(tracking, "LONGEST_LIST", -1)
+        with pytest.raises(UpstreamUnavailable, match="too long"):
+            resolve(account, "acme")
+        with pytest.raises(UpstreamUnavailable, match="too long"):
+            tracking.add(account, "acme")
+        assert len(github.requests) < 30
+        assert tracking.add(account, "acme", progress=lambda done, total: None).found == 3001
+
     def test_it_says_why_there_is_nothing(self, account: HookAccount, github: FakeGitHub) -> None:
         github.add_owner("empty")
         github.add_token(TOKEN, scopes=["public_repo", "admin:repo_hook"])
