@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from django.urls import path
 
-from integrations import github_pages, pages
+from integrations import pages
+from integrations.github import pages as github_pages
 
 _github = "settings/github-packages"
 

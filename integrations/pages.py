@@ -1,28 +1,20 @@
-"""Pages of deliveries, and the receivers' section of the settings."""
+"""Pages of deliveries."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from checks.models import Job, Service
 from dockrev.pages import PageRequest, page_of, words_of
 from dockrev.permissions import Role, requires
-from dockrev.sections import Section
 from integrations import history, ingest
-from integrations.callbacks import base_url, callback_of, url_of
-from integrations.github import packages
-from integrations.github.health import health_of
-from integrations.hooks import credentials
+from integrations.github.pages import connection_of
 from integrations.models import Delivery
 from integrations.payloads import readable
-from integrations.receivers.github import GitHubPackages
 
 
 @require_safe
@@ -31,7 +23,7 @@ def show_deliveries(request: PageRequest) -> HttpResponse:
     looked = history.look(show=request.GET.get("show", "all"), words=words_of(request))
     context = {"history": looked, "page": page_of(request, looked.deliveries)}
     if not looked.total:
-        context |= github_state(request)
+        context |= connection_of(request)
     return render(request, "integrations/deliveries.html", context)
 
 
@@ -64,25 +56,3 @@ def replay_delivery(request: PageRequest, delivery_id: str) -> HttpResponse:
     else:
         messages.success(request, _("Replayed: there was nothing to check."))
     return redirect("delivery", delivery_id)
-
-
-def github_state(request: HttpRequest) -> dict[str, Any]:
-    """How GitHub Packages is, and where GitHub is to call."""
-    feature = packages.load()
-    health = health_of(feature, credentials.report_of(feature.account))
-    url = callback_of(feature.account) or url_of(GitHubPackages.kind, base_url(request))
-    return {
-        "feature": feature,
-        "health": health,
-        "connected": health.is_set_up,
-        "receiver_url": url,
-    }
-
-
-SECTION = Section(
-    slug="github-packages",
-    title=gettext_lazy("GitHub Packages (GHCR) webhook"),
-    template="integrations/settings_github.html",
-    load=github_state,
-    place=10,
-)

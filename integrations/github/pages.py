@@ -1,4 +1,4 @@
-"""Settings, GitHub Packages (GHCR) webhook: one page, its parts, and what its buttons do."""
+"""Settings, GitHub Packages (GHCR) webhook: its section, its page, and what the buttons do."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ from dockrev.errors import ApiError, CredentialRejected, InvalidArgument
 from dockrev.fields import MASK, SecretInput
 from dockrev.pages import PageRequest, acted, page_of, words_of
 from dockrev.permissions import Role, View, requires, role_of
+from dockrev.sections import Section
 from integrations import rotation, targets, tracking
-from integrations.callbacks import base_url, callback_of, default_callback
+from integrations.callbacks import base_url, callback_of, default_callback, url_of
 from integrations.endpoints import MAX_URL
 from integrations.forms import MAX_PAT
 from integrations.github import packages, reachability
@@ -246,14 +247,14 @@ def _page(
         "health": health_of(feature, credentials.report_of(feature.account)),
         "form": form or ConnectionForm(initial=_initial(request, feature)),
         "work": last,
-        **_connection(feature),
+        **_beside_the_fields(feature),
         **_repositories(request, feature),
         **more,
     }
     return render(request, "integrations/github/page.html", context, status=status)
 
 
-def _connection(feature: packages.Packages) -> dict[str, Any]:
+def _beside_the_fields(feature: packages.Packages) -> dict[str, Any]:
     """What is said beside the fields."""
     account, url = feature.account, callback_of(feature.account)
     return {
@@ -287,3 +288,25 @@ def _initial(request: HttpRequest, feature: packages.Packages) -> dict[str, Any]
         or default_callback(GitHubPackages.kind, base_url(request)),
         "apiUrl": feature.account.api_url,
     }
+
+
+def connection_of(request: HttpRequest) -> dict[str, Any]:
+    """How GitHub Packages is, and where GitHub is to call; for pages of other things."""
+    feature = packages.load()
+    health = health_of(feature, credentials.report_of(feature.account))
+    url = callback_of(feature.account) or url_of(GitHubPackages.kind, base_url(request))
+    return {
+        "feature": feature,
+        "health": health,
+        "connected": health.is_set_up,
+        "receiver_url": url,
+    }
+
+
+SECTION = Section(
+    slug="github-packages",
+    title=gettext_lazy("GitHub Packages (GHCR) webhook"),
+    template="integrations/settings_github.html",
+    load=connection_of,
+    place=10,
+)
