@@ -116,7 +116,7 @@ def add(
     owned = _owned(account, named, progress or _in_time())
     if selected is None and named.kind == "repo":
         selected = True
-    return _write(account, text, named, owned, selected)
+    return _write(account, text, named, owned, selected=selected)
 
 
 @transaction.atomic
@@ -204,7 +204,7 @@ def _why_none(account: HookAccount) -> list[str]:
 
 @transaction.atomic
 def _write(
-    account: HookAccount, text: str, named: Named, owned: Owned, selected: bool | None
+    account: HookAccount, text: str, named: Named, owned: Owned, *, selected: bool | None
 ) -> Change:
     account = HookAccount.objects.select_for_update().get(pk=account.pk)
     wanted = {each.full_name.lower(): each for each in owned.repositories}
