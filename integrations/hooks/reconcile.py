@@ -66,8 +66,11 @@ class Window:
     def since(self, clock: datetime | None) -> datetime:
         """The bound by the provider's clock, which shows `clock` now, if it says so."""
         now = timezone.now()
-        earliest = self.earliest + ((clock or now) - now) - WHOLE_SECONDS
-        return max(earliest, self.handled - OVERLAP) if self.handled else earliest
+        there = clock or now
+        earliest = self.earliest + (there - now) - WHOLE_SECONDS
+        if self.handled is None or self.handled > there:  # that clock was put back since
+            return earliest
+        return max(earliest, self.handled - OVERLAP)
 
 
 @dataclass(frozen=True)

@@ -282,6 +282,15 @@ class TestWhatTheListSays:
         assert listed["reconciled"] is True
 
 
+def test_it_is_not_blinded_by_a_time_that_has_not_come(
+    github: FakeGitHub, reconcile: Reconcile, target: HookTarget
+) -> None:
+    HookTarget.objects.update(reconciled_until=timezone.now() + timedelta(days=300))
+    miss(github)
+    job = reconcile()
+    assert job is not None and job.summary["taken"] == 1
+
+
 class TestTrouble:
     def test_it_skips_a_payload_that_is_gone(
         self, github: FakeGitHub, reconcile: Reconcile
