@@ -46,15 +46,19 @@ _FACTS = {
         ngettext_lazy("%(number)d repository", "%(number)d repositories", "number"),
     ),
     "reposAdded": Fact(_("New"), _("%(number)d new")),
-    "created": Fact(_("Created"), _("%(number)d created")),
-    "updated": Fact(_("Updated"), _("%(number)d updated")),
-    "deleted": Fact(_("Deleted"), _("%(number)d deleted")),
-    "noop": Fact(_("As it should be"), _("%(number)d as it should be")),
-    "ok": Fact(_("As it should be"), _("%(number)d as it should be")),
-    "missing": Fact(_("Missing"), _("%(number)d missing")),
-    "drift": Fact(_("Drifted"), _("%(number)d drifted")),
-    "conflict": Fact(_("In conflict"), _("%(number)d in conflict")),
-    "error": Fact(_("With an error"), _("%(number)d with an error")),
+}
+
+# What became of each of many, which a page of the job lists.
+_OUTCOMES = {
+    "created": _("%(number)d created"),
+    "updated": _("%(number)d updated"),
+    "deleted": _("%(number)d deleted"),
+    "noop": _("%(number)d as it should be"),
+    "ok": _("%(number)d as it should be"),
+    "missing": _("%(number)d missing"),
+    "drift": _("%(number)d drifted"),
+    "conflict": _("%(number)d in conflict"),
+    "error": _("%(number)d with an error"),
 }
 
 
@@ -86,11 +90,13 @@ def job_line(job: Job) -> str:
         return job.progress_message or job.get_status_display()
     if error := titles.error_of(job.summary):
         return error
-    told = [str(fact.words % {"number": count}) for fact, count in _counts(job) if count]
-    return ", ".join(told) or job.get_status_display()
+    outcomes = job.summary.get("counts", {})
+    told = [(fact.words, count) for fact, count in _counts(job)]
+    told += [(words, outcomes[key]) for key, words in _OUTCOMES.items() if key in outcomes]
+    said = [str(words % {"number": count}) for words, count in told if count]
+    return ", ".join(said) or job.get_status_display()
 
 
 def _counts(job: Job) -> list[tuple[Fact, int]]:
-    known = {**job.summary, **job.summary.get("counts", {})}
-    counts = ((fact, known.get(key)) for key, fact in _FACTS.items())
-    return [(fact, count) for fact, count in counts if type(count) is int]
+    counts = ((fact, job.summary.get(key)) for key, fact in _FACTS.items())
+    return [(fact, count) for fact, count in counts if isinstance(count, int)]

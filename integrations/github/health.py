@@ -68,6 +68,8 @@ def _said(facts: Facts) -> Said:
     """The first thing that is in the way, from the outside in."""
     receiver, counts = facts.receiver, facts.counts
     if not receiver.enabled:
+        if counts.total:
+            return Said("off", _("off"), _("Switch it on; the repositories are still here."))
         step = _("Enter a token, switch it on, and add your repositories.")
         return Said("off", _("off"), step)
     if not receiver.secret_created_at:

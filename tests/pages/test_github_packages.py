@@ -547,3 +547,10 @@ def test_it_asks_the_database_as_often_for_fifty_as_for_three(admin: Client) -> 
         synced(tracked(f"acme/more-{number}"))
         job("hooks.sync", params={"account": account.pk})
     assert queries() == few <= 18
+
+
+def test_it_says_what_to_do_where_it_was_switched_off(admin: Client) -> None:
+    connected()
+    tracked()
+    Receiver.objects.update(enabled=False)
+    assert "Next: Switch it on; the repositories are still here." in page(admin)
