@@ -1,4 +1,4 @@
-"""Checks and discoveries that a person asks for."""
+"""Checks and discoveries that a person, or a program of theirs, asks for."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from checks.models import Job, Service, Stack
 from checks.queue import Queued, Request, enqueue
 
 
-def check_everything(username: str, *, reason: str = Job.Reason.UI) -> Queued:
-    return enqueue(Request(kind="check.all", reason=reason, created_by=username))
+def check_everything(username: str, *, reason: str = Job.Reason.UI, notify: bool = False) -> Queued:
+    return enqueue(Request(kind="check.all", reason=reason, created_by=username, notify=notify))
 
 
-def check_stack(stack: Stack, username: str, *, reason: str = Job.Reason.UI) -> Queued:
+def check_stack(
+    stack: Stack, username: str, *, reason: str = Job.Reason.UI, notify: bool = False
+) -> Queued:
     return enqueue(
         Request(
             kind="check.stack",
@@ -19,11 +21,14 @@ def check_stack(stack: Stack, username: str, *, reason: str = Job.Reason.UI) -> 
             stack_id=stack.pk,
             subject=stack.name,
             created_by=username,
+            notify=notify,
         )
     )
 
 
-def check_service(service: Service, username: str, *, reason: str = Job.Reason.UI) -> Queued:
+def check_service(
+    service: Service, username: str, *, reason: str = Job.Reason.UI, notify: bool = False
+) -> Queued:
     return enqueue(
         Request(
             kind="check.service",
@@ -33,6 +38,7 @@ def check_service(service: Service, username: str, *, reason: str = Job.Reason.U
             service_id=service.pk,
             subject=f"{service.stack.name} / {service.name}",
             created_by=username,
+            notify=notify,
         )
     )
 

@@ -14,6 +14,8 @@ import environ
 from cryptography.fernet import Fernet
 from environ.fileaware_mapping import FileAwareMapping
 
+MIN_SECRET = 16  # characters
+
 
 class CannotStart(Exception):
     """Dockrev cannot start; the text is one line that says why and how to mend it."""
@@ -158,6 +160,17 @@ def trusted_proxies() -> list[str]:
                 "List addresses or networks, such as 172.18.0.0/16, with commas between."
             ) from error
     return written
+
+
+def webhook_secret() -> str:
+    """Return what callers of the trigger must know where no secret is set in the pages."""
+    secret: str = env.str("DOCKREV_WEBHOOK_SECRET", default="").strip()
+    if secret and not (len(secret) >= MIN_SECRET and secret.isprintable()):
+        raise BadEnvironment(
+            "DOCKREV_WEBHOOK_SECRET is too short or holds control characters. "
+            f"It needs {MIN_SECRET} characters; make one with: openssl rand -hex 32"
+        )
+    return secret
 
 
 def _from_file(path: Path, fresh: str) -> str:

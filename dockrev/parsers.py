@@ -32,13 +32,18 @@ class ObjectParser(BaseParser):
         raw = stream.read(MAX_BODY + 1)
         if len(raw) > MAX_BODY:
             raise PayloadTooLarge(_("The body is longer than a megabyte."))
-        try:
-            data = json.loads(raw or b"{}", parse_constant=_refuse, parse_float=_finite)
-        except (ValueError, RecursionError):
-            raise ParseError(_("The body is not JSON.")) from None
-        if not isinstance(data, dict):
-            raise ParseError(_("The body is not a JSON object."))
-        return data
+        return parse_object(raw)
+
+
+def parse_object(raw: bytes) -> dict[str, Any]:
+    """Read a JSON object; of nothing, an empty one. Raises ParseError."""
+    try:
+        data = json.loads(raw or b"{}", parse_constant=_refuse, parse_float=_finite)
+    except (ValueError, RecursionError):
+        raise ParseError(_("The body is not JSON.")) from None
+    if not isinstance(data, dict):
+        raise ParseError(_("The body is not a JSON object."))
+    return data
 
 
 class AlwaysJson(BaseContentNegotiation):

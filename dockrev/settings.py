@@ -23,6 +23,7 @@ from dockrev.environment import (
     secret_key,
     time_zone,
     trusted_proxies,
+    webhook_secret,
 )
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -47,6 +48,7 @@ TRUSTED_PROXIES = trusted_proxies()
 FORWARDED_USER_HEADER = env.str("DOCKREV_FORWARDED_USER_HEADER", default="Remote-User")
 FORWARDED_GROUPS_HEADER = env.str("DOCKREV_FORWARDED_GROUPS_HEADER", default="")
 ADMIN_USERNAME = env.str("DOCKREV_ADMIN_USERNAME", default="admin")
+WEBHOOK_SECRET = webhook_secret()
 ADMIN_PASSWORD = env.str("DOCKREV_ADMIN_PASSWORD", default="")
 
 # --- where it is reached ----------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.apps import apps as registry
 
-from integrations.receivers import RECEIVERS
+from integrations.receivers import CALLERS
 from integrations.receivers.github import GitHubPackages
 
 
@@ -18,9 +18,9 @@ def make_first_rows(sender: Any, using: str, apps: Any = registry, **_: Any) -> 
         accounts = apps.get_model("integrations", "HookAccount").objects.using(using)
     except LookupError:
         return  # migrated back to before there were any
-    for protocol in RECEIVERS.values():
-        if not receivers.filter(kind=protocol.kind).exists():
-            receivers.create(kind=protocol.kind, name=protocol.label)
+    for caller in CALLERS.values():
+        if not receivers.filter(kind=caller.kind).exists():
+            receivers.create(kind=caller.kind, name=caller.label)
     if not accounts.filter(provider="github").exists():
         first = receivers.filter(kind=GitHubPackages.kind).order_by("created_at", "pk").first()
         accounts.create(provider="github", name="GitHub", receiver=first)

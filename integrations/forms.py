@@ -17,6 +17,7 @@ from integrations.endpoints import check_endpoint
 from integrations.github.client import is_same_server
 from integrations.github.inputs import BadInput, read
 from integrations.models import HookAccount, HookTarget, Receiver
+from integrations.receivers import CALLERS
 
 MAX_PAT = 255
 
@@ -45,9 +46,13 @@ class ReceiverForm(RowForm):
 
     def clean(self) -> None:
         data = self.cleaned_data
-        given = data.get("secret") or self.instance.secret
+        given = data.get("secret") or self.instance.secret or self._spare_secret()
         if data.get("enabled") and "secret" not in self.errors and not given:
             self.add_error("secret", _("A receiver needs a secret before it can be on."))
+
+    def _spare_secret(self) -> str:
+        caller = CALLERS.get(self.instance.kind)
+        return caller.spare_secret() if caller else ""
 
     def write(self) -> None:
         given = self.cleaned_data["secret"]

@@ -19,22 +19,22 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from checks.models import Job
-from dockrev.errors import InvalidArgument, InvalidSignature, RateLimited
+from dockrev.errors import InvalidArgument
 from dockrev.ids import new_id
 from dockrev.prepared import Insert, Select
 from dockrev.together import together
 from integrations.matching import Match, ask_for_check, ask_for_discovery, services_running
 from integrations.models import Delivery, HookTarget, Receiver
+from integrations.proof import Entry, entry_of, prove
 from integrations.receivers import RECEIVERS
 from integrations.receivers.base import (
     BadHeaders,
-    BadProof,
     ImageEvent,
     Incoming,
     Reading,
     Verdict,
 )
-from integrations.tallies import MAX_FAILURES, WINDOW, tallies
+from integrations.tallies import tallies
 
 Decision = Delivery.Decision
 MAX_MATCHES = 500
@@ -74,30 +74,6 @@ class Answer:
         }
 
 
-@dataclass(frozen=True)
-class Entry:
-    """A receiver, as far as a call needs it."""
-
-    pk: str
-    kind: str
-    name: str
-    enabled: bool
-    registry_host: str
-
-
-def entry_of(row: Receiver) -> Entry:
-    return Entry(row.pk, row.kind, row.name, row.enabled, row.registry_host)
-
-
-_COLUMNS = ("pk", "kind", "name", "enabled", "registry_host")
-_receivers = Select(
-    lambda kind: (
-        Receiver.objects.filter(kind=kind)
-        .order_by("created_at", "id")
-        .values_list(*_COLUMNS, "secret", "previous_secret", "previous_until")
-    ),
-    "kind",
-)
 _known = Select(
     lambda receiver, key: Delivery.objects.filter(receiver=receiver, dedupe_key=key).values_list(
         "pk"
@@ -127,7 +103,7 @@ def take(kind: str, incoming: Incoming, *, address: str) -> Answer:
 
     Raises InvalidSignature, RateLimited or InvalidArgument, and then nothing is stored.
     """
-    row, by_previous_secret = _proven(kind, incoming, address)
+    row, by_previous_secret = prove(kind, incoming, address)
     if not row.enabled:
         tallies.count(kind, "disabled_count")
         return Answer(200, Decision.IGNORED, "disabled")
@@ -166,26 +142,6 @@ def replay(delivery: Delivery) -> Answer:
         changes = {"attempts": F("attempts") + 1, "last_received_at": now, **_result(answer)}
         Delivery.objects.filter(pk=delivery.pk).update(**changes)
     return answer
-
-
-def _proven(kind: str, incoming: Incoming, address: str) -> tuple[Entry, bool]:
-    """The receiver whose secret the call knows, and whether it is the one before the present."""
-    now = timezone.now()
-    for *row, secret, previous, until in _receivers(kind=kind):
-        fresh = until is not None and until > now
-        try:
-            fitted = RECEIVERS[kind].verify(incoming, (secret, previous) if fresh else (secret,))
-        except BadProof:
-            continue
-        return Entry(*row), fitted > 0
-    tallies.count(kind, "rejected_count")
-    if tallies.too_many_failures(address):
-        raise RateLimited(
-            _("More than %(most)d calls without a right proof in a minute.")
-            % {"most": MAX_FAILURES},
-            headers={"Retry-After": str(int(WINDOW))},
-        )
-    raise InvalidSignature(_("The proof is missing or wrong."))
 
 
 def _store(row: Entry, reading: Reading, incoming: Incoming, **origin: bool) -> Answer:

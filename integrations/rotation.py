@@ -16,6 +16,7 @@ from django.db.models import QuerySet
 from checks import queue
 from integrations.hooks.jobs import request_for
 from integrations.models import HookAccount, HookTarget, Receiver
+from integrations.receivers import CALLERS
 
 MIN_SECRET, MAX_SECRET = 16, 500
 GRACE = timedelta(hours=24)
@@ -52,7 +53,7 @@ def rotate(
 
     Rotated again before any hook got the secret, what stays valid is the one that they have.
     """
-    old = receiver.secret
+    old = receiver.secret or CALLERS[receiver.kind].spare_secret()
     hooks = _targets(receiver).exclude(secret_sent="")
     has_hooks = hooks.exists()
     has_previous = receiver.previous_secret and (receiver.previous_until or now) > now

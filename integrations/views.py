@@ -6,28 +6,31 @@ people, and took a delivery a tenth of its time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.views import APIView
 
 from dockrev.bodies import read_body
 from dockrev.errors import as_api_error, error_body, json_error
 from dockrev.proxies import client_address
-from integrations import ingest
-from integrations.api.shapes import DeliveryAnswer
+from integrations import ingest, trigger
+from integrations.api.shapes import DeliveryAnswer, TriggerAnswer
 from integrations.receivers import RECEIVERS
 from integrations.receivers.base import Incoming
+from integrations.receivers.trigger import HEADER, Trigger
 
 
-class Webhook(APIView):
-    """Takes the calls of one kind of receiver, which prove themselves by their own means."""
+class SelfProving(APIView):
+    """Takes calls that prove themselves by their own means."""
+
+    post: Callable[..., HttpResponse]
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
@@ -39,6 +42,10 @@ class Webhook(APIView):
             return self.post(request, **kwargs)
         except Exception as error:
             return json_error(as_api_error(error))
+
+
+class Webhook(SelfProving):
+    """Takes the calls of one kind of receiver."""
 
     @extend_schema(
         auth=[],
@@ -54,6 +61,22 @@ class Webhook(APIView):
         address = client_address(request.META)
         answer = ingest.take(kind, Incoming(headers, body), address=address)
         return as_response(kind, answer)
+
+
+class TriggerCall(SelfProving):
+    """Takes what CI and scripts ask for."""
+
+    @extend_schema(
+        auth=[],
+        parameters=[OpenApiParameter(HEADER, str, OpenApiParameter.HEADER, required=True)],
+        request=trigger.TriggerOrder,
+        responses={202: TriggerAnswer},
+    )
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Have a service, a stack or everything checked, and people told what is found."""
+        incoming = Incoming(_headers(request.META), read_body(request.META, Trigger.max_body))
+        queued = trigger.take(incoming, address=client_address(request.META))
+        return JsonResponse({"ok": True, "jobId": queued.job_id}, status=202)
 
 
 def _headers(environ: Mapping[str, Any]) -> dict[str, str]:

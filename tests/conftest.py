@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from integrations import ingest
+from integrations import ingest, proof, trigger
 from integrations.github import client
 from integrations.tallies import Tallies
 
@@ -23,5 +23,6 @@ def tallies(monkeypatch: pytest.MonkeyPatch) -> Tallies:
     """Counts of this test alone, which nobody writes when its database is gone."""
     monkeypatch.setattr("integrations.tallies.FLUSH_EVERY", 3600)
     fresh = Tallies()
-    monkeypatch.setattr(ingest, "tallies", fresh)
+    for module in (ingest, proof, trigger):
+        monkeypatch.setattr(module, "tallies", fresh)
     return fresh

@@ -13,13 +13,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from checks import asking, queue
+from checks import asking, naming, queue
 from checks.api.shapes import JobFacts, JobList, JobLogs, QueuedJob
 from checks.models import Job, JobLog, Service, Stack
 from checks.queue import Queued
 from dockrev.api.answers import MAX_PER_PAGE, PER_PAGE, body, query
 from dockrev.api.fields import MAX_ID, MAX_INTEGER, Text
-from dockrev.errors import Conflict, InvalidArgument, NotFound
+from dockrev.errors import Conflict, InvalidArgument
 from dockrev.identity import token_used
 from dockrev.permissions import Role
 
@@ -149,12 +149,8 @@ def _ask_for_check(order: dict[str, Any], username: str, reason: str) -> Queued:
 def _target(model: type[Service] | type[Stack], order: dict[str, Any], field: str) -> Any:
     if not order.get(field):
         raise InvalidArgument(field, _("This scope needs %(field)s.") % {"field": field})
-    rows = Service.objects.select_related("stack") if model is Service else Stack.objects.all()
-    row: Any = rows.filter(pk=order[field]).first()
-    if row is None:
-        raise NotFound(_("There is nothing with this id."), field=field)
-    if row.archived_at or (model is Service and row.stack.archived_at):
-        raise Conflict(_("It is archived; restore it first."), reason="archived")
+    rows: Any = Service.objects.select_related("stack") if model is Service else Stack.objects
+    row: Service | Stack = naming.only(rows.filter(pk=order[field]), field=field)
     return row
 
 

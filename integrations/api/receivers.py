@@ -30,7 +30,7 @@ from integrations.api.shapes import (
 from integrations.callbacks import base_url, url_of
 from integrations.forms import ReceiverForm
 from integrations.models import Receiver
-from integrations.receivers import RECEIVERS, choices
+from integrations.receivers import CALLERS, choices
 
 _ID = re.compile(r"rcv_[0-9a-z]{26}")
 
@@ -106,7 +106,7 @@ def find(key: str) -> Receiver:
     """By id, or the first of a kind."""
     same = {"pk": key} if _ID.fullmatch(key) else {"kind": key}
     row = Receiver.objects.filter(**same).first()
-    if row is None or row.kind not in RECEIVERS:
+    if row is None or row.kind not in CALLERS:
         raise Http404
     return row
 

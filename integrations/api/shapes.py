@@ -13,7 +13,7 @@ from dockrev.fields import MASK
 from integrations.callbacks import url_of
 from integrations.models import Delivery, HookTarget, Receiver
 from integrations.payloads import readable
-from integrations.receivers import RECEIVERS
+from integrations.receivers import CALLERS
 
 
 class HookId(serializers.IntegerField):
@@ -45,19 +45,20 @@ class ReceiverFacts(serializers.Serializer[Receiver]):
     rejectedCount = serializers.IntegerField(source="rejected_count")
 
     def get_label(self, receiver: Receiver) -> str:
-        return RECEIVERS[receiver.kind].label
+        return CALLERS[receiver.kind].label
 
     def get_url(self, receiver: Receiver) -> str:
         return url_of(receiver.kind, self.context["base"])
 
     def get_proof(self, receiver: Receiver) -> str:
-        return RECEIVERS[receiver.kind].proof
+        return CALLERS[receiver.kind].proof
 
     def get_secretMasked(self, receiver: Receiver) -> str | None:
-        return MASK if receiver.secret else None
+        secret = receiver.secret or CALLERS[receiver.kind].spare_secret()
+        return MASK if secret else None
 
     def get_registryHost(self, receiver: Receiver) -> str | None:
-        return receiver.registry_host or RECEIVERS[receiver.kind].registry_host or None
+        return receiver.registry_host or CALLERS[receiver.kind].registry_host or None
 
 
 class ReceiverList(Page):
@@ -119,6 +120,11 @@ class DeliveryWhole(DeliveryFacts):
 
 class DeliveryList(Page):
     deliveries = DeliveryFacts(many=True)
+
+
+class TriggerAnswer(serializers.Serializer[Any]):
+    ok = serializers.BooleanField()
+    jobId = serializers.CharField()
 
 
 class DeliveryAnswer(serializers.Serializer[Any]):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from integrations.receivers.base import Receiver
+from integrations.receivers.base import Caller, Receiver
 from integrations.receivers.github import GitHubPackages
+from integrations.receivers.trigger import Trigger
 
 RECEIVERS: dict[str, Receiver] = {r.kind: r for r in (GitHubPackages(),)}
+# With the one whose calls are no deliveries.
+CALLERS: dict[str, Caller] = {**RECEIVERS, Trigger.kind: Trigger()}
 
 
 def choices() -> list[tuple[str, str]]:
-    return [(receiver.kind, receiver.label) for receiver in RECEIVERS.values()]
+    return [(caller.kind, caller.label) for caller in CALLERS.values()]

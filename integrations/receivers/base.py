@@ -74,23 +74,32 @@ class Reading:
     also: tuple[ImageEvent, ...] = field(default=())
 
 
-class Receiver(ABC):
-    """Knows one sender. Instances hold no state."""
+class Caller(ABC):
+    """Knows one kind of caller by its proof. Instances hold no state."""
 
     kind: ClassVar[str]
     label: ClassVar[str]
     proof: ClassVar[str]  # for people: what the sender must send
     registry_host: ClassVar[str] = ""
     max_body: ClassVar[int] = 1024 * 1024
+
+    @abstractmethod
+    def verify(self, incoming: Incoming, secrets: tuple[str, ...]) -> int:
+        """Say which of the secrets the call proves to know. Raises BadProof if none."""
+
+    def spare_secret(self) -> str:
+        """The secret of a row that has none of its own; empty where there is none either."""
+        return ""
+
+
+class Receiver(Caller):
+    """Knows one sender of deliveries."""
+
     # Whether a body that cannot be read is answered 400: only where the sender shows it and
     # does not retry, block its queue or switch the hook off.
     shows_rejections: ClassVar[bool] = False
     # Whether only selected targets (repositories, projects) of its accounts take part.
     has_targets: ClassVar[bool] = False
-
-    @abstractmethod
-    def verify(self, incoming: Incoming, secrets: tuple[str, ...]) -> int:
-        """Say which of the secrets the call proves to know. Raises BadProof if none."""
 
     @abstractmethod
     def require_headers(self, incoming: Incoming) -> None:
@@ -109,6 +118,18 @@ def verify_hmac_sha256(secrets: tuple[str, ...], given: str, body: bytes, *, pre
     signature = given.removeprefix(prefix).encode("utf-8", "replace")
     right = [_is_hmac(secret, body, signature) for secret in secrets]
     if True not in right or not given.startswith(prefix):
+        raise BadProof
+    return right.index(True)
+
+
+def verify_shared_secret(secrets: tuple[str, ...], given: str) -> int:
+    """Say which secret `given`, a header's value, is. Raises BadProof.
+
+    An empty secret proves nothing. Every secret is tried, so that time tells nothing.
+    """
+    sent = given.encode("latin-1", "replace")  # a header's bytes, as WSGI hands them over
+    right = [hmac.compare_digest(secret.encode(), sent) and bool(secret) for secret in secrets]
+    if True not in right:
         raise BadProof
     return right.index(True)
 

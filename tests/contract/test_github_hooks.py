@@ -391,7 +391,7 @@ def test_it_tells_nobody_a_secret(ready: Program, github: FakeGitHub) -> None:
     tracked("acme/api")
     job_id = ready.post(f"{BASE}/sync").json()["jobId"]
     run_job(job_id)
-    receiver = Receiver.objects.get()
+    receiver = Receiver.objects.get(kind="github-packages")
     pages = (SETTINGS, REPOS, f"/api/jobs/{job_id}", f"/api/jobs/{job_id}/logs", "/api/receivers")
     for path in pages:
         said = ready.get(path).content.decode()

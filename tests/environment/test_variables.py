@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dockrev.environment import BadEnvironment, Environment, Variables
+from dockrev.environment import BadEnvironment, Environment, Variables, webhook_secret
 
 
 @pytest.fixture
@@ -15,6 +15,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> Environment:
         ENVIRON = Variables()
 
     monkeypatch.delenv("DOCKREV_TRIED", raising=False)
+    monkeypatch.setattr("dockrev.environment.env", Fresh())
     return Fresh()
 
 
@@ -50,3 +51,23 @@ def test_it_reads_a_variable_as_it_is(read: Environment, monkeypatch: pytest.Mon
     monkeypatch.setenv("DOCKREV_TRIED", " spaced ")
     assert read.str("DOCKREV_TRIED") == " spaced "
     assert read.str("DOCKREV_NEVER_SET", default="else") == "else"
+
+
+@pytest.mark.usefixtures("read")
+def test_it_takes_a_webhook_secret_from_a_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    tmp_path.joinpath("secret").write_text("a secret of the trigger \n")
+    monkeypatch.setenv("DOCKREV_WEBHOOK_SECRET_FILE", str(tmp_path / "secret"))
+    assert webhook_secret() == "a secret of the trigger"  # no header ends with a space
+
+
+@pytest.mark.usefixtures("read")
+@pytest.mark.parametrize("secret", ["hunter2", "x" * 15, "sixteen and more\nof two lines"])
+def test_it_refuses_a_webhook_secret_that_is_none(
+    monkeypatch: pytest.MonkeyPatch, secret: str
+) -> None:
+    monkeypatch.setenv("DOCKREV_WEBHOOK_SECRET", secret)
+    with pytest.raises(BadEnvironment, match="WEBHOOK_SECRET") as caught:
+        webhook_secret()
+    assert secret not in str(caught.value)

@@ -100,7 +100,7 @@ def test_it_asks_for_a_callback_url(viewer: Client) -> None:
 def test_it_changes_nothing_unless_a_button_says_so(admin: Client) -> None:
     connected()
     assert admin.post(PAGE, {"callbackUrl": ""}).status_code == 302
-    assert Receiver.objects.get().enabled
+    assert Receiver.objects.get(kind="github-packages").enabled
     assert HookAccount.objects.get().callback_url == CALLBACK
 
 
@@ -168,7 +168,7 @@ def test_it_saves_the_connection_and_shows_the_mask(admin: Client, github: FakeG
     assert PAT not in body
     assert "The connection is saved." in body
     assert "<strong>ada</strong>, classic token" in body
-    receiver, account = Receiver.objects.get(), HookAccount.objects.get()
+    receiver, account = Receiver.objects.get(kind="github-packages"), HookAccount.objects.get()
     assert receiver.enabled
     assert receiver.secret not in body
     admin.post(PAGE, {"act": "save", "enabled": "on", "callbackUrl": CALLBACK})
@@ -176,7 +176,7 @@ def test_it_saves_the_connection_and_shows_the_mask(admin: Client, github: FakeG
     assert (account.credential, account.callback_url) == (PAT, CALLBACK)
     assert account.credential_set_at == before.credential_set_at
     admin.post(PAGE, {"act": "save", "callbackUrl": CALLBACK})
-    assert not Receiver.objects.get().enabled
+    assert not Receiver.objects.get(kind="github-packages").enabled
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def test_it_removes_the_token(admin: Client) -> None:
 def test_it_shows_a_new_secret_this_once(admin: Client) -> None:
     connected()
     response = admin.post(PAGE, {"act": "rotate"})
-    receiver = Receiver.objects.get()
+    receiver = Receiver.objects.get(kind="github-packages")
     assert receiver.secret != SECRET
     assert response.content.decode().count(receiver.secret) == 2  # to read, and to copy
     assert "no-store" in response.headers["Cache-Control"]

@@ -72,7 +72,7 @@ class TestAcceptance:
         body = {"zen": "Keep it calm.", "hook_id": 7001, "repository": {"full_name": "Acme/API"}}
         answer = deliver(client, body, event="ping")
         assert (answer.status_code, answer.json()["reason"]) == (200, "ping")
-        target = Receiver.objects.get().accounts.get().targets.get()
+        target = Receiver.objects.get(kind="github-packages").accounts.get().targets.get()
         assert target.verified_at is not None
         assert target.hook_id == "7001"
 
@@ -81,7 +81,7 @@ class TestAcceptance:
     ) -> None:
         ping = {"zen": "Keep it calm.", "repository": {"full_name": "acme/api"}}
         deliver(client, ping, event="ping", **{"X-GitHub-Hook-ID": "7001"})
-        targets = Receiver.objects.get().accounts.get().targets
+        targets = Receiver.objects.get(kind="github-packages").accounts.get().targets
         assert targets.get().hook_id == "7001"
         targets.update(hook_id="7002", hook_url="https://dockrev.example/", verified_at=None)
         ingest.replay(Delivery.objects.get())
@@ -93,7 +93,7 @@ class TestAcceptance:
     def test_it_takes_no_replay_for_a_sign_of_life(self, client: Client, service: Service) -> None:
         ping = {"zen": "Keep it calm.", "repository": {"full_name": "acme/api"}}
         deliver(client, ping, event="ping")
-        targets = Receiver.objects.get().accounts.get().targets
+        targets = Receiver.objects.get(kind="github-packages").accounts.get().targets
         targets.update(verified_at=None)
         ingest.replay(Delivery.objects.get())
         assert targets.get().verified_at is None
@@ -154,7 +154,7 @@ class TestWhatIsNotActedOn:
         answer = deliver(client, published())
         assert (answer.status_code, answer.json()["reason"]) == (200, "disabled")
         tallies.flush()
-        assert Receiver.objects.get().disabled_count == 1
+        assert Receiver.objects.get(kind="github-packages").disabled_count == 1
         assert not Delivery.objects.exists()
 
     @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ class TestProof:
     ) -> None:
         raw = json.dumps(published()).encode()
         Receiver.objects.update(secret="a new one of enough length", previous_until=timezone.now())
-        row = Receiver.objects.get()
+        row = Receiver.objects.get(kind="github-packages")
         row.previous_secret = "the old one"
         row.save(update_fields=["previous_secret"])
         assert deliver(client, raw, signature=sign(raw, "the old one")).status_code == 401
@@ -101,15 +101,15 @@ class TestProof:
         path, admin = "/api/receivers/github-packages", Program(person("admin"))
         with time_machine.travel(timezone.now(), tick=False) as clock:
             admin.patch(path, {"registryHost": "ghcr.io"})
-            assert Receiver.objects.get().enabled_at is None
+            assert Receiver.objects.get(kind="github-packages").enabled_at is None
             on_since = timezone.now()
             admin.patch(path, {"enabled": True})
             clock.shift(60)
             admin.patch(path, {"enabled": True, "name": "Ours"})
-            assert Receiver.objects.get().enabled_at == on_since
+            assert Receiver.objects.get(kind="github-packages").enabled_at == on_since
             admin.patch(path, {"enabled": False})
             admin.patch(path, {"enabled": True})
-            assert Receiver.objects.get().enabled_at == timezone.now()
+            assert Receiver.objects.get(kind="github-packages").enabled_at == timezone.now()
 
     def test_it_counts_refusals_and_limits_only_those(
         self, client: Client, service: Service, tallies: Tallies
@@ -121,6 +121,6 @@ class TestProof:
         assert limited["Retry-After"] == "60"
         assert deliver(client, published()).status_code == 202
         tallies.flush()
-        receiver = Receiver.objects.get()
+        receiver = Receiver.objects.get(kind="github-packages")
         assert receiver.rejected_count == 101
         assert receiver.last_rejected_at is not None

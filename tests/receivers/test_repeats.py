@@ -107,7 +107,7 @@ class TestTakenFromTheSendersList:
     def take(self, guid: str, body: dict[str, Any] | None = None) -> Answer:
         headers = {"x-github-event": "package", "x-github-delivery": guid}
         incoming = Incoming(headers, json.dumps(body or published()).encode())
-        return ingest.take_reconciled(Receiver.objects.get(), incoming)
+        return ingest.take_reconciled(Receiver.objects.get(kind="github-packages"), incoming)
 
     def test_it_goes_through_the_same_pipeline(self, service: Service) -> None:
         answer = self.take("missed")
@@ -128,7 +128,7 @@ class TestTakenFromTheSendersList:
     def test_it_counts_as_no_call(self, service: Service, tallies: Tallies) -> None:
         self.take("missed")
         tallies.flush()
-        assert Receiver.objects.get().last_accepted_at is None
+        assert Receiver.objects.get(kind="github-packages").last_accepted_at is None
 
     def test_it_needs_the_headers_of_its_sender(self, service: Service) -> None:
         with pytest.raises(BadHeaders):

@@ -60,6 +60,7 @@ DOORS: dict[str, dict[str, Needs]] = {
     "settings/github-packages/repair": CONFIGURE,
     "settings/github-packages/remove-hooks": CONFIGURE,
     # webhooks
+    "^api/webhooks/trigger/?$": {"POST": Needs.PROOF},
     "^api/webhooks/(?P<kind>[a-z0-9-]+)/?$": {"POST": Needs.PROOF},
     # API
     "api/health": {"GET": Needs.NOBODY},

@@ -36,7 +36,7 @@ BACK = [route for route in ROUTES if route.startswith(BACK_ROOM)]
 def path_of(route: str) -> str:
     """A path that the route matches; what it names need not be there."""
     if route.startswith("^api/webhooks/"):
-        return "/api/webhooks/github-packages"
+        return "/api/webhooks/" + ("trigger" if "/trigger" in route else "github-packages")
     route = re.sub(r"\^?\(\?P<app_label>([a-z_]+)\|[^)]*\)/\$", r"\1/", route)
     route = route.replace("(?P<url>.*)$", "nothing")
     filled = re.sub(r"<(?:(\w+):)?\w+>", lambda match: VALUES[match[1] or ""], route)

@@ -1,0 +1,66 @@
+"""Whose call it is: found by the secret that it proves to know, before anything else is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from dockrev.errors import InvalidSignature, RateLimited
+from dockrev.prepared import Select
+from integrations.models import Receiver
+from integrations.receivers import CALLERS
+from integrations.receivers.base import BadProof, Incoming
+from integrations.tallies import MAX_FAILURES, WINDOW, tallies
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A receiver, as far as a call needs it."""
+
+    pk: str
+    kind: str
+    name: str
+    enabled: bool
+    registry_host: str
+
+
+def entry_of(row: Receiver) -> Entry:
+    return Entry(row.pk, row.kind, row.name, row.enabled, row.registry_host)
+
+
+_COLUMNS = ("pk", "kind", "name", "enabled", "registry_host")
+_receivers = Select(
+    lambda kind: (
+        Receiver.objects.filter(kind=kind)
+        .order_by("created_at", "id")
+        .values_list(*_COLUMNS, "secret", "previous_secret", "previous_until")
+    ),
+    "kind",
+)
+
+
+def prove(kind: str, incoming: Incoming, address: str) -> tuple[Entry, bool]:
+    """The receiver whose secret the call knows, and whether it is the one before the present.
+
+    Raises InvalidSignature or RateLimited.
+    """
+    caller = CALLERS[kind]
+    now = timezone.now()
+    for *row, secret, previous, until in _receivers(kind=kind):
+        secret = secret or caller.spare_secret()
+        fresh = until is not None and until > now
+        try:
+            fitted = caller.verify(incoming, (secret, previous) if fresh else (secret,))
+        except BadProof:
+            continue
+        return Entry(*row), fitted > 0
+    tallies.count(kind, "rejected_count")
+    if tallies.too_many_failures(address):
+        raise RateLimited(
+            _("More than %(most)d calls without a right proof in a minute.")
+            % {"most": MAX_FAILURES},
+            headers={"Retry-After": str(int(WINDOW))},
+        )
+    raise InvalidSignature(_("The proof is missing or wrong."))

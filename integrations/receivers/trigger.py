@@ -1,0 +1,24 @@
+"""The trigger: CI and scripts that ask for work. What for is `integrations.trigger`'s affair."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.conf import settings
+
+from integrations.receivers.base import Caller, Incoming, verify_shared_secret
+
+HEADER = "X-Dockrev-Webhook-Secret"
+
+
+class Trigger(Caller):
+    kind: ClassVar[str] = "trigger"
+    label: ClassVar[str] = "Trigger (CI, scripts)"
+    proof: ClassVar[str] = f"{HEADER}: the secret"
+
+    def verify(self, incoming: Incoming, secrets: tuple[str, ...]) -> int:
+        return verify_shared_secret(secrets, incoming.headers.get(HEADER.lower(), ""))
+
+    def spare_secret(self) -> str:
+        secret: str = settings.WEBHOOK_SECRET
+        return secret
