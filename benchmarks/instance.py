@@ -37,18 +37,9 @@ def free_port() -> int:
 @contextmanager
 def running(*arguments: str, prepare: str = "", **environment: str) -> Iterator[Instance]:
     """Run `dockrev run ARGUMENTS`; `prepare` is a file of Python run on its database before."""
-    with tempfile.TemporaryDirectory(prefix="dockrev-bench-") as directory:
-        port = free_port()
-        env = {
-            **os.environ,
-            "DOCKREV_DATA_DIR": directory,
-            "DOCKREV_HTTP_ADDR": f"127.0.0.1:{port}",
-            "DOCKREV_LOG_LEVEL": "WARNING",
-            **environment,
-        }
-        if prepare:
-            manage(env, "migrate", "--verbosity", "0")
-            python(env, prepare)
+    port = free_port()
+    with data_directory(prepare, **environment) as env:
+        env["DOCKREV_HTTP_ADDR"] = f"127.0.0.1:{port}"
         process = subprocess.Popen(
             [sys.executable, "manage.py", "run", *arguments],
             cwd=ROOT, env=env, stdout=subprocess.DEVNULL,
@@ -60,6 +51,18 @@ def running(*arguments: str, prepare: str = "", **environment: str) -> Iterator[
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(30)
+
+
+@contextmanager
+def data_directory(prepare: str = "", **environment: str) -> Iterator[dict[str, str]]:
+    """Make an empty one, and `prepare` it; yields what a command on it needs."""
+    with tempfile.TemporaryDirectory(prefix="dockrev-bench-") as directory:
+        quiet = {"DOCKREV_DATA_DIR": directory, "DOCKREV_LOG_LEVEL": "WARNING"}
+        env = {**os.environ, **quiet, **environment}
+        if prepare:
+            manage(env, "migrate", "--verbosity", "0")
+            python(env, prepare)
+        yield env
 
 
 def manage(env: dict[str, str], *arguments: str) -> str:
