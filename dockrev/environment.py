@@ -165,12 +165,17 @@ def trusted_proxies() -> list[str]:
 def webhook_secret() -> str:
     """Return what callers of the trigger must know where no secret is set in the pages."""
     secret: str = env.str("DOCKREV_WEBHOOK_SECRET", default="").strip()
-    if secret and not (len(secret) >= MIN_SECRET and secret.isprintable()):
+    if secret and not (len(secret) >= MIN_SECRET and fits_header(secret)):
         raise BadEnvironment(
-            "DOCKREV_WEBHOOK_SECRET is too short or holds control characters. "
+            "DOCKREV_WEBHOOK_SECRET is too short or not ASCII. "
             f"It needs {MIN_SECRET} characters; make one with: openssl rand -hex 32"
         )
     return secret
+
+
+def fits_header(secret: str) -> bool:
+    """Whether a secret comes through as a header's value."""
+    return secret.isascii() and secret.isprintable() and secret == secret.strip()
 
 
 def _from_file(path: Path, fresh: str) -> str:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from checks.registry.reference import is_host_name, normal_host
+from dockrev.environment import fits_header
 from dockrev.fields import MASK
 from dockrev.forms import RowForm
 from integrations import rotation
@@ -18,6 +19,7 @@ from integrations.github.client import is_same_server
 from integrations.github.inputs import BadInput, read
 from integrations.models import HookAccount, HookTarget, Receiver
 from integrations.receivers import CALLERS
+from integrations.receivers.base import Caller
 
 MAX_PAT = 255
 
@@ -36,7 +38,13 @@ class ReceiverForm(RowForm):
         return normal_host(host) if host else ""
 
     def clean_secret(self) -> str:
-        return clean_secret(self.cleaned_data["secret"])
+        secret = clean_secret(self.cleaned_data["secret"])
+        caller = self._caller()
+        if secret != MASK and caller and caller.secret_in_header and not fits_header(secret):
+            raise forms.ValidationError(
+                _("This secret is sent in a header: use ASCII, without spaces at its ends.")
+            )
+        return secret
 
     def clean_options(self) -> dict[str, Any]:
         options = self.cleaned_data["options"] or {}
@@ -51,8 +59,12 @@ class ReceiverForm(RowForm):
             self.add_error("secret", _("A receiver needs a secret before it can be on."))
 
     def _spare_secret(self) -> str:
-        caller = CALLERS.get(self.instance.kind)
+        caller = self._caller()
         return caller.spare_secret() if caller else ""
+
+    def _caller(self) -> Caller | None:
+        """Of the kind that is chosen, where a new one is made in the admin."""
+        return CALLERS.get(self.cleaned_data.get("kind") or self.instance.kind)
 
     def write(self) -> None:
         given = self.cleaned_data["secret"]

@@ -82,6 +82,8 @@ class Caller(ABC):
     proof: ClassVar[str]  # for people: what the sender must send
     registry_host: ClassVar[str] = ""
     max_body: ClassVar[int] = 1024 * 1024
+    # Whether the secret itself is sent as a header, which other letters than ASCII do not survive.
+    secret_in_header: ClassVar[bool] = False
 
     @abstractmethod
     def verify(self, incoming: Incoming, secrets: tuple[str, ...]) -> int:
@@ -127,7 +129,7 @@ def verify_shared_secret(secrets: tuple[str, ...], given: str) -> int:
 
     An empty secret proves nothing. Every secret is tried, so that time tells nothing.
     """
-    sent = given.encode("latin-1", "replace")  # a header's bytes, as WSGI hands them over
+    sent = given.encode("utf-8", "replace")
     right = [hmac.compare_digest(secret.encode(), sent) and bool(secret) for secret in secrets]
     if True not in right:
         raise BadProof

@@ -15,6 +15,7 @@ class Trigger(Caller):
     kind: ClassVar[str] = "trigger"
     label: ClassVar[str] = "Trigger (CI, scripts)"
     proof: ClassVar[str] = f"{HEADER}: the secret"
+    secret_in_header: ClassVar[bool] = True
 
     def verify(self, incoming: Incoming, secrets: tuple[str, ...]) -> int:
         return verify_shared_secret(secrets, incoming.headers.get(HEADER.lower(), ""))

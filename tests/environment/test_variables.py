@@ -63,7 +63,9 @@ def test_it_takes_a_webhook_secret_from_a_file(
 
 
 @pytest.mark.usefixtures("read")
-@pytest.mark.parametrize("secret", ["hunter2", "x" * 15, "sixteen and more\nof two lines"])
+@pytest.mark.parametrize(
+    "secret", ["hunter2", "x" * 15, "sixteen and more\nof two lines", "Schlüssel" * 2]
+)
 def test_it_refuses_a_webhook_secret_that_is_none(
     monkeypatch: pytest.MonkeyPatch, secret: str
 ) -> None:
