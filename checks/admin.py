@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from checks import asking
+from checks import asking, ignoring
+from checks.forms import IgnoreRuleForm
 from checks.kinds import KINDS
 from checks.models import Candidate, Hold, Host, IgnoreRule, Job, JobLog, Registry, Service, Stack
 from dockrev.row_admin import RecordAdmin, RowAdmin
@@ -71,10 +75,23 @@ class CandidateAdmin(RecordAdmin):
 
 @admin.register(IgnoreRule)
 class IgnoreRuleAdmin(RowAdmin):
+    form = IgnoreRuleForm
     list_display = ("kind", "value", "scope", "stack", "service", "expires_at", "enabled")
     list_filter = ("scope", "kind", "enabled")
     list_select_related = ("stack", "service")
     autocomplete_fields = ("stack", "service")
+    readonly_fields = ("created_by", "created_at")
+
+    def save_model(self, request: HttpRequest, obj: Model, form: Any, change: bool) -> None:
+        form.by = request.user.get_username()
+        super().save_model(request, obj, form, change)
+
+    def delete_model(self, request: HttpRequest, obj: IgnoreRule) -> None:
+        ignoring.delete(obj, request.user.get_username(), timezone.now())
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[IgnoreRule]) -> None:
+        for rule in queryset:
+            self.delete_model(request, rule)
 
 
 @admin.register(Job)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.apps import AppConfig
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from dockrev import retention, ticks
@@ -15,7 +16,7 @@ class ChecksConfig(AppConfig):
     verbose_name = _("Checks")
 
     def ready(self) -> None:
-        from checks import checking, kinds, maintenance, queue  # noqa: PLC0415 - models load after apps
+        from checks import checking, ignoring, kinds, maintenance, queue  # noqa: PLC0415 - models load after apps
         from checks.discovery import job as discovery  # noqa: PLC0415 - the same
         from checks.engine_health import engine_health  # noqa: PLC0415 - the same
         from checks.models import Candidate, Job  # noqa: PLC0415 - the same
@@ -33,6 +34,7 @@ class ChecksConfig(AppConfig):
         schedules.register(
             "check", "0 */6 * * *", checking.enqueue_scheduled, jitter=timedelta(minutes=10)
         )
+        schedules.register("ignores", "* * * * *", lambda: ignoring.expire(timezone.now()))
         schedules.register("maintenance", "30 3 * * *", maintenance.enqueue_scheduled)
         retention.register("jobs", lambda before: Job.objects.filter(finished_at__lt=before))
         retention.register("candidates", lambda b: Candidate.objects.filter(closed_at__lt=b))

@@ -12,7 +12,7 @@ from django.db.models import Prefetch
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from checks import queue
+from checks import ignoring, queue
 from checks.decide import Found, Local, Remote, Verdict, decide
 from checks.kinds import JobKind, Outcome
 from checks.models import Candidate, Job, Service
@@ -23,6 +23,7 @@ from checks.remotes import remotes
 from checks.run import Run
 from checks.settle import Checked, announce, settle
 from checks.tasks import JobFailed
+from checks.versions.ignores import Ignores
 from dockrev.fields import UnreadableSecret
 
 THREADS = 32
@@ -34,7 +35,8 @@ def check_service(run: Run) -> Outcome:
     service = _services().filter(pk=run.job.service_id).first()
     if service is None:
         raise JobFailed(_("The service is not there any more."))
-    checked = _look(service, _clients([service]))
+    ignores = ignoring.by_service([service], timezone.now())[service.pk]
+    checked = _look(service, _clients([service]), ignores)
     run.log(_words(checked))
 
     def write(job: Job) -> None:
@@ -98,10 +100,11 @@ def _look_at_all(services: list[Service]) -> Iterator[Checked]:
     """Check services at once, a few at a time for each registry, as each is done."""
     clients = _clients(services)
     limits = {host: BoundedSemaphore(PER_HOST) for host in clients}
+    ignores = ignoring.by_service(services, timezone.now())
 
     def look(service: Service) -> Checked:
         with limits[service.registry]:
-            return _look(service, clients)
+            return _look(service, clients, ignores[service.pk])
 
     with ThreadPoolExecutor(THREADS) as pool:
         futures: list[Future[Checked]] = [pool.submit(look, service) for service in services]
@@ -116,13 +119,13 @@ def _clients(services: list[Service]) -> dict[str, Remote]:
         raise JobFailed(str(error)) from None
 
 
-def _look(service: Service, clients: dict[str, Remote]) -> Checked:
+def _look(service: Service, clients: dict[str, Remote], ignores: Ignores) -> Checked:
     """Ask the registry about one service. No database, no exception."""
     if not service.repository:
         return Checked(service, Verdict("unknown", reason=_("It names no image.")))
     local = _local_of(service)
     try:
-        return Checked(service, decide(local, clients[service.registry]))
+        return Checked(service, decide(local, clients[service.registry], ignores))
     except NotFound as error:
         return Checked(service, Verdict("unknown", reason=str(error)))
     except RegistryError as error:
@@ -151,14 +154,19 @@ def _words(checked: Checked) -> str:
     verdict = checked.verdict
     label = Service.Status(checked.status).label
     why = checked.trouble or (verdict.reason if verdict else "")
-    found = ", ".join(f"{each.tag}@{each.digest}" for each in verdict.found) if verdict else ""
+    shown = _shown(checked)
+    found = ", ".join(f"{each.tag}@{each.digest}" for each in shown)
     name = f"{checked.service.stack.name} / {checked.service.name}"
     return f"{name}: {label}{f' {found}' if found else ''}{f'. {why}' if why else ''}"
+
+
+def _shown(checked: Checked) -> list[Found]:
+    return [each for each in checked.verdict.found if not each.hidden] if checked.verdict else []
 
 
 def _summary(done: list[Checked]) -> dict[str, int]:
     return {
         "services": len(done),
-        "updates": sum(bool(each.verdict and each.verdict.found) for each in done),
+        "updates": sum(bool(_shown(each)) for each in done),
         "errors": sum(bool(each.trouble) for each in done),
     }

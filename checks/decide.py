@@ -15,7 +15,8 @@ from django.utils.translation import gettext as _
 
 from checks.registry.errors import NotFound, RegistryError
 from checks.registry.reference import Reference
-from checks.versions.choice import Choice, choose
+from checks.versions.choice import STEPS, Choice, Policy, choose
+from checks.versions.ignores import Ignores
 from checks.versions.shapes import read
 
 REBUILT = "rebuilt"
@@ -31,7 +32,7 @@ class Child:
 
 @dataclass(frozen=True)
 class Found:
-    """A newer image. `arch` says whether it is for our platform."""
+    """A newer image. `arch` says whether it is for our platform; `hidden`, that a rule hides it."""
 
     step: str
     tag: str
@@ -39,6 +40,7 @@ class Found:
     arch: str
     platform_digest: str = ""
     platforms: tuple[str, ...] = ()
+    hidden: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,9 +85,9 @@ class Verdict:
     """`status` is one of `Service.Status`; `reason` says why, where that needs words.
 
     `found` has the largest step first, a rebuilt image last, and what is not for our platform after
-    all others. `trouble` says why newer versions
-    could not be looked for: then `found` knows nothing of them. `choice` says what became of all
-    tags. `baseline` is the digest to keep as first seen, where nothing else says what runs.
+    all others. `trouble` says why newer versions could not be looked for: then `found` knows
+    nothing of them. `choice` says what became of all tags. `baseline` is the digest to keep as
+    first seen, where nothing else says what runs.
     """
 
     status: str
@@ -96,11 +98,16 @@ class Verdict:
     choice: Choice | None = None
 
 
-def decide(local: Local, remote: Remote) -> Verdict:
+NO_RULES = Ignores()
+
+
+def decide(local: Local, remote: Remote, ignores: Ignores = NO_RULES) -> Verdict:
     """Compare what runs with what the registry has under the same tag, and under later ones.
 
-    For each of these tags at most one HEAD, and one GET where a digest is new; for versions the
-    list of tags besides. RegistryError passes through where even the same tag is not known.
+    A version that a rule hides gives way to the next lower one of its step; where there is none,
+    it is found as hidden. For each of these tags at most one HEAD, and one GET where a digest is
+    new; for versions the list of tags besides. RegistryError passes through where even the same tag
+    is not known.
     """
     tag = local.reference.tag
     if not tag:
@@ -108,41 +115,42 @@ def decide(local: Local, remote: Remote) -> Verdict:
     if not local.digests and local.started:
         return Verdict("unknown", reason=_("Built here: no registry has this image."))
     if read(tag) is None:
-        return _rebuilt(local, remote)
+        return _rebuilt(local, remote, ignores)
     try:
-        same = _rebuilt(local, remote)
+        same = _rebuilt(local, remote, ignores)
     except NotFound as gone:
-        verdict = _with_versions(local, remote, Verdict("unknown", reason=str(gone)))
+        verdict = _with_versions(local, remote, ignores, Verdict("unknown", reason=str(gone)))
         if not verdict.found:
             raise
         return verdict
-    return _with_versions(local, remote, same)
+    return _with_versions(local, remote, ignores, same)
 
 
-def _rebuilt(local: Local, remote: Remote) -> Verdict:
+def _rebuilt(local: Local, remote: Remote, ignores: Ignores) -> Verdict:
     digest = remote.head(local.reference)
     if not local.digests and not local.keeps_baseline:
         return Verdict("unknown", reason=_("Nothing says which image of this tag runs."))
     if not local.digests:
         return Verdict("up_to_date", baseline=digest, reason=_("First seen now."))
     found = _found(local, remote, REBUILT, replace(local.reference, digest=""), digest)
-    return _concluded(Verdict("up_to_date"), [found] if found else [])
+    return _concluded(Verdict("up_to_date"), [found] if found else [], ignores)
 
 
-def _with_versions(local: Local, remote: Remote, same: Verdict) -> Verdict:
+def _with_versions(local: Local, remote: Remote, ignores: Ignores, same: Verdict) -> Verdict:
     """Add the versions that follow. What is known of the same tag stays if they are not."""
     tag, repository = local.reference.tag, local.reference.repository
     found: list[Found] = []
     try:
-        choice = choose(tag, remote.tags(repository))
-        for step, newer in choice.newest.items() if choice else ():
+        choice = choose(tag, remote.tags(repository), Policy(ignored=ignores.test))
+        wanted = {**choice.hidden, **choice.newest} if choice else {}
+        for step, newer in sorted(wanted.items(), key=lambda each: STEPS.index(each[0])):
             if each := _version(local, remote, step, newer):
                 found.append(each)
     except RegistryError as error:
         # Nothing is called up to date that could not be looked at as a whole.
         status = same.status if same.found else "error"
         return replace(same, status=status, trouble=str(error))
-    return replace(_concluded(same, found), choice=choice)
+    return replace(_concluded(same, found, ignores), choice=choice)
 
 
 def _version(local: Local, remote: Remote, step: str, tag: str) -> Found | None:
@@ -178,14 +186,22 @@ def _found(
     return Found(step, reference.tag, digest, "match", ours.digest, platforms)
 
 
-def _concluded(same: Verdict, found: list[Found]) -> Verdict:
+def _concluded(same: Verdict, found: list[Found], ignores: Ignores) -> Verdict:
     """The verdict with what was found put before what it had."""
     if not found:
         return same
-    together = sorted((*found, *same.found), key=lambda each: each.arch == "mismatch")
-    status = "arch_mismatch" if together[0].arch == "mismatch" else "update_available"
+    judged = [replace(each, hidden=_is_hidden(each, ignores)) for each in found]
+    together = sorted((*judged, *same.found), key=lambda each: each.arch == "mismatch")
+    shown = [each for each in together if not each.hidden]
+    if not shown:
+        return replace(same, status="ignored", found=tuple(together))
+    status = "arch_mismatch" if shown[0].arch == "mismatch" else "update_available"
     reason = same.reason if same.status == "unknown" else ""
     return replace(same, status=status, found=tuple(together), reason=reason)
+
+
+def _is_hidden(found: Found, ignores: Ignores) -> bool:
+    return bool(ignores.image(found.tag, found.digest, rebuilt=found.step == REBUILT))
 
 
 def child_for(platform: str, children: tuple[Child, ...]) -> Child | None:

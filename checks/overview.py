@@ -137,7 +137,7 @@ def active() -> Underway:
 def offers(services: Iterable[Service]) -> dict[str, Offer]:
     """What each service could run, by its id."""
     candidates = defaultdict(list)
-    for candidate in Candidate.objects.open().filter(service__in=list(services)):
+    for candidate in Candidate.objects.offered().filter(service__in=list(services)):
         candidates[candidate.service_id].append(candidate)
     return {service: offer(found) for service, found in candidates.items()}
 
@@ -158,7 +158,7 @@ def by_step(candidates: Iterable[Candidate]) -> list[Candidate]:
 
 
 def _matching(services: ServiceQuerySet, words: str) -> ServiceQuerySet:
-    major = Candidate.objects.open().filter(service=OuterRef("pk"), step=Candidate.Step.MAJOR)
+    major = Candidate.objects.offered().filter(service=OuterRef("pk"), step=Candidate.Step.MAJOR)
     return services.matching(words).annotate(has_major=Exists(major))
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from checks import ignoring
 from checks.decide import Found, Verdict
 from checks.models import Candidate, Job, Service
 from notifications.announce import Check, NewVersion, new_versions
@@ -54,6 +55,8 @@ def settle(checked: Checked, now: datetime) -> None:
     same = Service.objects.filter(pk=service.pk, image_ref=service.image_ref)
     if same.update(**fields) and verdict is not None:
         _settle_candidates(service, verdict, now)
+        # Rules may have been made or taken away meanwhile.
+        ignoring.apply([service.pk], now)
 
 
 def _settle_candidates(service: Service, verdict: Verdict, now: datetime) -> None:
@@ -118,7 +121,9 @@ def close_what_no_longer_applies(service_ids: list[str], now: datetime) -> int:
 
 def _without_candidate(service: Service) -> None:
     """What runs is what the last check wanted, so far as anybody knows."""
-    if not service.candidates.open().exists():
+    if service.candidates.open().exists():
+        ignoring.follow(service)
+    else:
         applied = service.candidates.filter(closed_as=Candidate.Closed.APPLIED).exists()
         status = Status.UP_TO_DATE if applied else Status.UNKNOWN
         Service.objects.filter(pk=service.pk).update(status=status)
@@ -133,9 +138,8 @@ def announce(job: Job, service_ids: list[str], now: datetime) -> None:
     if not job.notify:
         return
     rows = list(
-        Candidate.objects.open()
+        Candidate.objects.offered()
         .filter(service__in=service_ids, announced_at=None)
-        .exclude(service__status=Status.IGNORED)
         .select_related("service__stack")
         .order_by("service__stack__name", "service__name", "-opened_at")
     )

@@ -38,7 +38,7 @@ def show_overview(request: PageRequest) -> HttpResponse:
 def show_service(request: PageRequest, stack_id: str, service_id: str) -> HttpResponse:
     services = Service.objects.select_related("stack__host")
     service = get_object_or_404(services, pk=service_id, stack_id=stack_id)
-    candidates = overview.by_step(service.candidates.open())
+    candidates = overview.by_step(service.candidates.offered())
     underway = overview.active()
     checking = (
         underway.services.get(service.pk)

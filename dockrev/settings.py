@@ -221,6 +221,7 @@ SPECTACULAR_SETTINGS = {
         "ServiceStatus": "checks.models.Service.Status",
         "StackStatus": "checks.models.Stack.Status",
         "JobStatus": "checks.models.Job.Status",
+        "Scope": "checks.models.Job.Scope",
         "CandidateStep": "checks.models.Candidate.Step",
         "CandidateKind": ["digest", "version"],
         "TargetKind": ["repo", "owner"],

@@ -66,24 +66,32 @@ class ServiceFacts(serializers.Serializer[Service]):
 
     @extend_schema_field(CandidateFacts(allow_null=True))
     def get_candidate(self, service: Any) -> dict[str, Any] | None:
-        best = offer(service.open_candidates).best
+        best = offer(_offered(service)).best
         return CandidateFacts(best).data if best else None
 
     @extend_schema_field(CandidateFacts(many=True))
     def get_candidates(self, service: Any) -> list[dict[str, Any]]:
         """The largest step first."""
-        return [CandidateFacts(each).data for each in by_step(service.open_candidates)]
+        return [CandidateFacts(each).data for each in by_step(_offered(service))]
 
     @extend_schema_field(serializers.DictField(allow_null=True))
     def get_policy(self, service: Service) -> None:
         """What it tracks; null as long as that is the default."""
 
     @extend_schema_field(serializers.CharField(allow_null=True))
-    def get_ignoredBy(self, service: Service) -> None:
-        """The id of the rule that hides its candidate, if one does."""
+    def get_ignoredBy(self, service: Any) -> str | None:
+        """The id of the rule that hides what is newer, where nothing else is."""
+        if _offered(service):
+            return None
+        best = offer(service.open_candidates).best
+        return best.ignored_by_id if best else None
 
     def get_archived(self, service: Service) -> bool:
         return bool(service.archived_at or service.stack.archived_at)
+
+
+def _offered(service: Any) -> list[Candidate]:
+    return [each for each in service.open_candidates if not each.ignored_by_id]
 
 
 class StackHead(serializers.Serializer[Stack]):

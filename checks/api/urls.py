@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from checks.api import inventory, work
+from checks.api import ignores, inventory, work
 
 urlpatterns = [
     path("stacks", inventory.Stacks.as_view()),
@@ -15,6 +15,8 @@ urlpatterns = [
     path("services/<id:service_id>", inventory.ServiceDetail.as_view()),
     path("services/<id:service_id>/archive", inventory.ServiceArchive.as_view()),
     path("services/<id:service_id>/restore", inventory.ServiceRestore.as_view()),
+    path("ignores", ignores.Ignores.as_view()),
+    path("ignores/<id:rule_id>", ignores.IgnoreDetail.as_view()),
     path("checks", work.Checks.as_view()),
     path("discovery/scan", work.DiscoveryScan.as_view()),
     path("jobs", work.Jobs.as_view()),

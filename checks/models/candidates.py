@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Self
 
 from django.db import models
@@ -16,12 +17,17 @@ class CandidateQuerySet(models.QuerySet["Candidate"]):
     def open(self) -> Self:
         return self.filter(closed_at=None)
 
+    def offered(self) -> Self:
+        """Those that are open and that no rule hides."""
+        return self.open().filter(ignored_by=None)
+
 
 class Candidate(models.Model):
     """An image that a service could run instead: open from when it was found until it is not.
 
     Closed as `applied` when what runs now is it, `superseded` when a newer digest took its
-    place, `gone` when the registry or the service no longer has it.
+    place, `gone` when the registry or the service no longer has it. While a rule hides it, it
+    stays open, and `ignored_by` names the rule; `checks/ignoring.py` writes that.
     """
 
     class Step(models.TextChoices):
@@ -55,6 +61,14 @@ class Candidate(models.Model):
         _("platform"), max_length=16, choices=Arch.choices, default=Arch.UNKNOWN
     )
     opened_at = models.DateTimeField(_("found"))
+    ignored_by = models.ForeignKey(
+        "IgnoreRule",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="hidden",
+        verbose_name=_("ignored by"),
+    )
     announced_at = models.DateTimeField(_("announced"), null=True, blank=True)
     closed_at = models.DateTimeField(_("closed"), null=True, blank=True)
     closed_as = models.CharField(_("closed as"), max_length=16, choices=Closed.choices, blank=True)
@@ -75,6 +89,16 @@ class Candidate(models.Model):
 
     def __str__(self) -> str:
         return f"{self.tag}@{self.digest[:19]}"
+
+
+class IgnoreRuleQuerySet(models.QuerySet["IgnoreRule"]):
+    def in_effect(self, now: datetime) -> Self:
+        ended = Q(expires_at__isnull=False, expires_at__lte=now)
+        return self.filter(~ended, enabled=True)
+
+    def over(self, service: Service) -> Self:
+        """Those whose scope has a service in it."""
+        return self.filter(Q(scope="all") | Q(stack=service.stack_id) | Q(service=service.pk))
 
 
 class IgnoreRule(models.Model):
@@ -104,6 +128,9 @@ class IgnoreRule(models.Model):
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
     enabled = models.BooleanField(_("enabled"), default=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    created_by = models.CharField(_("made by"), max_length=150, blank=True, editable=False)
+
+    objects = IgnoreRuleQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at"]

@@ -16,6 +16,7 @@ from enum import StrEnum
 from checks.versions.shapes import Version, is_signature, read
 
 Test = Callable[[str], bool]
+_Best = dict[str, tuple[Version, str]]
 
 PATCH, MINOR, MAJOR, OTHER = "patch", "minor", "major", "other"
 STEPS = (MAJOR, OTHER, MINOR, PATCH)
@@ -59,10 +60,12 @@ class Policy:
 class Choice:
     """The highest tag of each step, the largest step first, and how many others fell to what.
 
-    `listed` says whether the tag that runs is among those on offer.
+    `hidden` are the highest of those that a rule hides. `listed` says whether the tag that runs is
+    among those on offer.
     """
 
     newest: Mapping[str, str] = field(default_factory=dict)
+    hidden: Mapping[str, str] = field(default_factory=dict)
     dropped: Mapping[str, int] = field(default_factory=dict)
     listed: bool = False
 
@@ -76,7 +79,8 @@ def choose(current: str, tags: Iterable[str], policy: Policy = EVERYTHING) -> Ch
     if now is None:
         return None
     dropped: Counter[str] = Counter()
-    best: dict[str, tuple[Version, str]] = {}
+    best: _Best = {}
+    hidden: _Best = {}
     listed = False
     for tag in tags:
         if tag == current:
@@ -86,10 +90,12 @@ def choose(current: str, tags: Iterable[str], policy: Policy = EVERYTHING) -> Ch
         if isinstance(found, Dropped):
             dropped[found] += 1
             continue
-        step = step_between(now, found)
-        if step not in best or (best[step][0].place, best[step][1]) < (found.place, tag):
-            best[step] = (found, tag)
-    return Choice({step: best[step][1] for step in STEPS if step in best}, dropped, listed)
+        if policy.ignored and policy.ignored(tag):
+            dropped[Dropped.IGNORED] += 1
+            _keep(hidden, now, found, tag)
+        else:
+            _keep(best, now, found, tag)
+    return Choice(_tags(best), _tags(hidden), dropped, listed)
 
 
 def step_between(now: Version, then: Version) -> str:
@@ -106,6 +112,16 @@ def step_between(now: Version, then: Version) -> str:
     return (MAJOR, MINOR, PATCH)[min(moved, 2)]
 
 
+def _keep(best: _Best, now: Version, found: Version, tag: str) -> None:
+    step = step_between(now, found)
+    if step not in best or (best[step][0].place, best[step][1]) < (found.place, tag):
+        best[step] = (found, tag)
+
+
+def _tags(best: _Best) -> dict[str, str]:
+    return {step: best[step][1] for step in STEPS if step in best}
+
+
 def _read(tag: str, policy: Policy) -> Version | None:
     return read(policy.comparable(tag) if policy.comparable else tag)
 
@@ -118,10 +134,7 @@ def _judge(now: Version, tag: str, policy: Policy) -> Version | Dropped:
         return Dropped.NOT_INCLUDED
     if policy.exclude and policy.exclude(tag):
         return Dropped.EXCLUDED
-    why_not = _why_not(now, then, policy)
-    if why_not is None and policy.ignored and policy.ignored(tag):
-        return Dropped.IGNORED
-    return why_not or then
+    return _why_not(now, then, policy) or then
 
 
 def _why_not(now: Version, then: Version, policy: Policy) -> Dropped | None:

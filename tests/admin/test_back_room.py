@@ -15,13 +15,13 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from checks.models import Job, Registry
+from checks.models import IgnoreRule, Job, Registry
 from dockrev.fields import MASK
 from dockrev.models import ApiToken
 from integrations.models import Delivery, HookAccount, HookTarget, Receiver
 from notifications import announce
 from notifications.models import Channel, Notification
-from tests.pages.rows import delivery, job
+from tests.pages.rows import candidate, delivery, job
 from tests.people import person
 from tests.rows import github_receiver, service
 
@@ -292,3 +292,20 @@ def test_it_asks_the_database_as_often_for_thirty_as_for_three(
 
     queries(1)
     assert queries(3) == queries(30)
+
+
+def test_it_hides_by_rules_made_in_the_admin_and_shows_again(back_room: Client) -> None:
+    row = service()
+    candidate(row, tag="1.3.0")
+    path = "/admin/checks/ignorerule/"
+    filled = {"scope": "all", "kind": "regex", "value": "1.3(", "enabled": "on"}
+    page = back_room.post(f"{path}add/", filled)
+    assert "cannot be read from character 4 on" in page.content.decode()
+    assert back_room.post(f"{path}add/", {**filled, "value": "1.3"}).status_code == 302
+    row.refresh_from_db()
+    rule = IgnoreRule.objects.get()
+    assert (row.status, rule.created_by) == ("ignored", "admin")
+    chosen = {"action": "delete_selected", "_selected_action": rule.pk, "post": "yes"}
+    assert back_room.post(path, chosen).status_code == 302
+    row.refresh_from_db()
+    assert (row.status, IgnoreRule.objects.count()) == ("update_available", 0)

@@ -9,8 +9,8 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from checks import queue
-from checks.models import Candidate, Job, Service
+from checks import ignoring, queue
+from checks.models import Candidate, IgnoreRule, Job, Service
 from checks.settle import close_what_no_longer_applies
 from checks.tasks import run_job
 from notifications.messages import message
@@ -257,6 +257,41 @@ class TestVersions:
         assert closed == {"1.0.1": "applied", "2.0.0": "gone"}
         check(service)
         assert Candidate.objects.open().get().tag == "2.0.0"
+
+    def test_it_goes_to_the_next_lower_version_where_one_is_ignored(
+        self, registry: Registry, service: Service, channel: Channel
+    ) -> None:
+        registry.push_image(service.name, "2.1.0", content="2.1.0")
+        IgnoreRule.objects.create(scope="all", kind="exact", value="2.1.0")
+        check(service)
+        assert service.status == "update_available"
+        assert Candidate.objects.open().get(step="major").tag == "2.0.0"
+        assert service.tags_left == {"other_variant": 1, "ignored": 1}
+
+    def test_it_keeps_what_is_ignored_and_tells_nobody(
+        self, registry: Registry, service: Service, channel: Channel
+    ) -> None:
+        rule = IgnoreRule.objects.create(
+            scope="service", service=service, kind="semver", value=">1"
+        )
+        patch = IgnoreRule.objects.create(scope="all", kind="regex", value=r"^1\.0\.1$")
+        job = check(service)
+        assert (service.status, job.summary["updates"]) == ("ignored", 0)
+        hidden = {row.tag: row.ignored_by for row in Candidate.objects.open()}
+        assert hidden == {"2.0.0": rule, "1.0.1": patch}
+        assert not Notification.objects.exists()
+        ignoring.delete(patch, "somebody", timezone.now())
+        check(service)
+        assert service.status == "update_available"
+        assert "1.0.1" in str(Notification.objects.get().content)
+
+    def test_it_ignores_a_rebuilt_digest(self, registry: Registry, service: Service) -> None:
+        rebuilt = registry.push_image(service.name, "1.0.0", content="rebuilt")
+        for tag in ("1.0.1", "2.0.0"):
+            registry.delete(service.name, tag)
+        IgnoreRule.objects.create(scope="all", kind="digest", value=rebuilt)
+        check(service)
+        assert service.status == "ignored"
 
     def test_it_follows_a_tag_that_is_gone(self, registry: Registry, service: Service) -> None:
         registry.delete(service.name, "1.0.0")

@@ -76,6 +76,8 @@ DOORS: dict[str, dict[str, Needs]] = {
     "api/services/<id:service_id>": READ,
     "api/services/<id:service_id>/archive": ACT,
     "api/services/<id:service_id>/restore": ACT,
+    "api/ignores": {**READ, **ACT},
+    "api/ignores/<id:rule_id>": {"PATCH": Needs.OPERATOR, "DELETE": Needs.OPERATOR},
     "api/checks": ACT,
     "api/discovery/scan": ACT,
     "api/jobs": READ,

@@ -1,0 +1,82 @@
+"""Which rule hides a tag or a digest. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from checks.versions.patterns import BadPattern, pattern
+from checks.versions.ranges import version_range
+from checks.versions.shapes import read
+
+EXACT, PREFIX, REGEX, SEMVER, DIGEST = "exact", "prefix", "regex", "semver", "digest"
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """`kind` is one of `IgnoreRule.Kind`."""
+
+    id: str
+    kind: str
+    value: str
+
+
+class Ignores:
+    """The rules for one service. What cannot be read any more hides nothing."""
+
+    def __init__(self, rules: Sequence[Rule] = ()) -> None:
+        self._digests = {rule.value: rule.id for rule in rules if rule.kind == DIGEST}
+        self._tests = [
+            (test, rule.id) for rule in rules if rule.kind != DIGEST and (test := _known(rule))
+        ]
+
+    def tag(self, tag: str) -> str:
+        """The id of the first rule that hides a tag; empty where none does."""
+        return next((rule for test, rule in self._tests if test(tag)), "")
+
+    def image(self, tag: str, digest: str, *, rebuilt: bool) -> str:
+        """The same of an image. What was rebuilt under a version that runs is no other version,
+        so only its digest hides it; `latest` is hidden by its name, too."""
+        by_name = not rebuilt or read(tag) is None
+        return self._digests.get(digest, "") or (self.tag(tag) if by_name else "")
+
+    @property
+    def test(self) -> Callable[[str], bool] | None:
+        """Whether a tag is hidden, if any may be."""
+        return (lambda tag: bool(self.tag(tag))) if self._tests else None
+
+
+def read_rule(kind: str, value: str) -> Callable[[str], bool]:
+    """What a rule tests: a tag, or a digest. Raises BadPattern."""
+    match kind:
+        case "regex":
+            return pattern(value)
+        case "semver":
+            return version_range(value)
+        case "digest":
+            _require(_DIGEST, value, _("A digest is sha256: and 64 hexadecimal digits."))
+            return lambda digest: digest == value
+        case "prefix":
+            _require(_TAG, value, _("A tag has letters, digits, dots, dashes and underscores."))
+            return lambda tag: tag.startswith(value)
+        case _exact:
+            _require(_TAG, value, _("A tag has letters, digits, dots, dashes and underscores."))
+            return lambda tag: tag == value
+
+
+def _known(rule: Rule) -> Callable[[str], bool] | None:
+    try:
+        return read_rule(rule.kind, rule.value)
+    except BadPattern:
+        return None
+
+
+def _require(what: re.Pattern[str], value: str, message: str) -> None:
+    if not what.fullmatch(value):
+        found = what.match(value)
+        raise BadPattern(message, found.end() if found else 0)
