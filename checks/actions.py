@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
@@ -11,11 +13,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from checks import archiving, asking, queue
+from checks import archiving, asking, ignoring, queue
 from checks.kinds import KINDS
-from checks.models import Job, Service, Stack
+from checks.models import Candidate, IgnoreRule, Job, Service, Stack
 from dockrev.pages import PageRequest, acted
 from dockrev.permissions import Role, requires, role_of
+
+SNOOZE = timedelta(days=7)
 
 
 @require_POST
@@ -67,6 +71,34 @@ def restore_service(request: PageRequest, stack_id: str, service_id: str) -> Htt
 
 @require_POST
 @requires(Role.OPERATOR)
+def skip(request: PageRequest, stack_id: str, service_id: str, candidate_id: str) -> HttpResponse:
+    """Hide this version of this service for good."""
+    candidate = _candidate(stack_id, service_id, candidate_id)
+    ignoring.hide(candidate, request.user.get_username(), timezone.now())
+    return acted(request, reverse("service", args=[stack_id, service_id]))
+
+
+@require_POST
+@requires(Role.OPERATOR)
+def snooze(request: PageRequest, stack_id: str, service_id: str, candidate_id: str) -> HttpResponse:
+    """Hide this version of this service for a week."""
+    now = timezone.now()
+    candidate = _candidate(stack_id, service_id, candidate_id)
+    ignoring.hide(candidate, request.user.get_username(), now, until=now + SNOOZE)
+    return acted(request, reverse("service", args=[stack_id, service_id]))
+
+
+@require_POST
+@requires(Role.OPERATOR)
+def show_again(request: PageRequest, stack_id: str, service_id: str, rule_id: str) -> HttpResponse:
+    rules = IgnoreRule.objects.over(_service(stack_id, service_id))
+    rule = get_object_or_404(rules, pk=rule_id)
+    ignoring.show_again(rule, request.user.get_username(), timezone.now())
+    return acted(request, reverse("service", args=[stack_id, service_id]))
+
+
+@require_POST
+@requires(Role.OPERATOR)
 def archive_stack(request: PageRequest, stack_id: str) -> HttpResponse:
     stack = get_object_or_404(Stack, pk=stack_id)
     archiving.archive(stack, timezone.now())
@@ -104,6 +136,12 @@ def repeat_job(request: PageRequest, job_id: str) -> HttpResponse:
         raise PermissionDenied
     queued = asking.again(job, request.user.get_username())
     return redirect("job", queued.job_id)
+
+
+def _candidate(stack_id: str, service_id: str, candidate_id: str) -> Candidate:
+    """One that is offered: what is hidden already needs no second rule."""
+    offered = Candidate.objects.offered().filter(service__stack=stack_id, service=service_id)
+    return get_object_or_404(offered.select_related("service__stack"), pk=candidate_id)
 
 
 def _service(stack_id: str, service_id: str) -> Service:

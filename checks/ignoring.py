@@ -66,6 +66,31 @@ def follow(service: Service) -> None:
 
 
 @transaction.atomic
+def hide(candidate: Candidate, username: str, now: datetime, until: datetime | None = None) -> None:
+    """Make a rule for what one candidate offers: its version, or the digest of a rebuilt image."""
+    rebuilt = candidate.step == Candidate.Step.REBUILT
+    rule = IgnoreRule.objects.create(
+        scope=Scope.SERVICE,
+        service=candidate.service,
+        kind=IgnoreRule.Kind.DIGEST if rebuilt else IgnoreRule.Kind.EXACT,
+        value=candidate.digest if rebuilt else candidate.tag,
+        expires_at=until,
+        created_by=username,
+    )
+    made(rule, username, now)
+
+
+@transaction.atomic
+def show_again(rule: IgnoreRule, username: str, now: datetime) -> None:
+    """Take away a rule that is for one service, and switch off one that is for others, too."""
+    if rule.scope == Scope.SERVICE:
+        delete(rule, username, now)
+    else:
+        rule.enabled = False
+        change(rule, username, now)
+
+
+@transaction.atomic
 def made(rule: IgnoreRule, username: str, now: datetime) -> None:
     """A rule is there. What it hides may have had lower versions below it."""
     services = _within(rule)

@@ -13,11 +13,12 @@ from django.views.decorators.http import require_safe
 from checks import history, overview, results
 from checks.explaining import dropped_words
 from checks.kinds import KINDS
-from checks.models import Job, Service
+from checks.models import Candidate, IgnoreRule, Job, Service
 from dockrev.pages import PageRequest, page_of, words_of
 from dockrev.permissions import Role, requires, role_of
 
 LINES = 500  # of a log at once
+RULES = 50  # on a service's page
 RECENT = 10  # jobs on a service's page
 
 
@@ -49,6 +50,7 @@ def show_service(request: PageRequest, stack_id: str, service_id: str) -> HttpRe
         "service": service,
         "candidates": candidates,
         "offer": overview.offer(candidates),
+        "rules": _rules(service),
         "tags_left": dropped_words(service.tags_left),
         "checking": checking,
         "jobs": Job.objects.filter(service_id=service.pk).defer("params")[:RECENT],
@@ -95,6 +97,13 @@ def show_log(request: PageRequest, job_id: str) -> HttpResponse:
     job = get_object_or_404(Job, pk=job_id)  # before its lines: the last one is not missed
     lines = _log_after(job, int(after) if after.isdecimal() and len(after) < 19 else 0)
     return render(request, "checks/log.html", {"job": job, **lines})
+
+
+def _rules(service: Service) -> list[tuple[IgnoreRule, list[Candidate]]]:
+    """The rules in effect for a service, each with what it hides at present."""
+    rules = IgnoreRule.objects.in_effect(timezone.now()).over(service)[:RULES]
+    hidden = overview.by_step(service.candidates.open().exclude(ignored_by=None))
+    return [(rule, [each for each in hidden if each.ignored_by_id == rule.pk]) for rule in rules]
 
 
 def _log_after(job: Job, after: int) -> dict[str, object]:

@@ -1,18 +1,21 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from checks.models import Service
+from checks.models import IgnoreRule, Service
 from tests.github import digest
 from tests.pages.rows import candidate, job
 from tests.pages.test_overview import text_of
 from tests.rows import service
 
 pytestmark = pytest.mark.django_db
+MINUTE = timedelta(minutes=1)
 
 
 def path_of(row: Service) -> str:
@@ -158,3 +161,65 @@ def test_it_says_why_nothing_can_be_compared(viewer: Client) -> None:
     Service.objects.update(status="unknown", checked_at=timezone.now(), reason="<gone> there")
     for path in ("/", path_of(row)):
         assert "&lt;gone&gt; there" in viewer.get(path).content.decode()
+
+
+def press(client: Client, row: Service, button: str) -> str:
+    """Press a button as a browser without scripts does, and read the page that comes."""
+    response = client.post(f"{path_of(row)}/{button}", follow=True)
+    assert response.status_code == 200
+    return text_of(response.content)
+
+
+def test_it_skips_a_version_and_shows_it_again(operator: Client) -> None:
+    row = service()
+    new = candidate(row, tag="1.3.0")
+    page = press(operator, row, f"candidates/{new.pk}/skip")
+    assert "shop / api ignored" in page
+    assert "All that is newer is hidden by rules." in page
+    assert "This tag 1.3.0 Hides now: 1.3.0 (minor). Made by operator just now" in page
+    assert "without an end." in page
+    rule = IgnoreRule.objects.get()
+    assert (rule.kind, rule.value, rule.service, rule.expires_at) == ("exact", "1.3.0", row, None)
+    page = press(operator, row, f"rules/{rule.pk}/show-again")
+    assert "shop / api update available" in page
+    assert "What rules hide here" not in page
+    assert not IgnoreRule.objects.exists()
+
+
+def test_it_snoozes_a_rebuilt_image_for_a_week(operator: Client) -> None:
+    row = service()
+    new = candidate(row, step="rebuilt", tag="1.2.0")
+    assert "Skip this image" in shown(operator, row)
+    assert f"This digest {new.digest[:19]}" in press(operator, row, f"candidates/{new.pk}/snooze")
+    rule = IgnoreRule.objects.get()
+    assert (rule.kind, rule.value) == ("digest", new.digest)
+    assert rule.expires_at is not None
+    assert rule.expires_at - rule.created_at == pytest.approx(timedelta(days=7), abs=MINUTE)
+
+
+def test_it_switches_off_a_rule_that_is_for_others_too(operator: Client) -> None:
+    row = service()
+    candidate(row, tag="1.3.0")
+    rule = IgnoreRule.objects.create(scope="all", kind="prefix", value="1.3", note="not before May")
+    page = shown(operator, row)
+    assert "Tags that begin with 1.3 not before May For everything. Made just now" in page
+    assert "Show again everywhere" in page
+    press(operator, row, f"rules/{rule.pk}/show-again")
+    rule.refresh_from_db()
+    assert rule.enabled is False
+
+
+def test_it_knows_only_its_own_candidates_and_rules(operator: Client) -> None:
+    row, other = service(), service(name="web")
+    new = candidate(other)
+    rule = IgnoreRule.objects.create(scope="service", service=other, kind="exact", value="1")
+    for path in (f"candidates/{new.pk}/skip", f"rules/{rule.pk}/show-again"):
+        assert operator.post(f"{path_of(row)}/{path}").status_code == 404
+
+
+def test_it_offers_viewers_no_rules(viewer: Client) -> None:
+    row = service()
+    candidate(row)
+    page = shown(viewer, row)
+    assert "Skip this version" not in page
+    assert "Snooze" not in page
