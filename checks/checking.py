@@ -24,6 +24,7 @@ from checks.run import Run
 from checks.settle import Checked, announce, settle
 from checks.tasks import JobFailed
 from checks.versions.ignores import Ignores
+from checks.versions.wishes import Wishes
 from dockrev.fields import UnreadableSecret
 
 THREADS = 32
@@ -125,7 +126,9 @@ def _look(service: Service, clients: dict[str, Remote], ignores: Ignores) -> Che
         return Checked(service, Verdict("unknown", reason=_("It names no image.")))
     local = _local_of(service)
     try:
-        return Checked(service, decide(local, clients[service.registry], ignores))
+        return Checked(
+            service, decide(local, clients[service.registry], Wishes(ignores, service.policy))
+        )
     except NotFound as error:
         return Checked(service, Verdict("unknown", reason=str(error)))
     except RegistryError as error:

@@ -15,9 +15,10 @@ from django.utils.translation import gettext as _
 
 from checks.registry.errors import NotFound, RegistryError
 from checks.registry.reference import Reference
-from checks.versions.choice import STEPS, Choice, Policy, choose
+from checks.versions.choice import STEPS, Choice, choose
 from checks.versions.ignores import Ignores
 from checks.versions.shapes import read
+from checks.versions.wishes import DIGEST, NOTHING, VERSION, Wishes
 
 REBUILT = "rebuilt"
 
@@ -98,10 +99,10 @@ class Verdict:
     choice: Choice | None = None
 
 
-NO_RULES = Ignores()
+EVERYTHING = Wishes()
 
 
-def decide(local: Local, remote: Remote, ignores: Ignores = NO_RULES) -> Verdict:
+def decide(local: Local, remote: Remote, wishes: Wishes = EVERYTHING) -> Verdict:
     """Compare what runs with what the registry has under the same tag, and under later ones.
 
     A version that a rule hides gives way to the next lower one of its step; where there is none,
@@ -114,16 +115,23 @@ def decide(local: Local, remote: Remote, ignores: Ignores = NO_RULES) -> Verdict
         return Verdict("up_to_date", reason=_("Pinned to a digest: there is no tag to follow."))
     if not local.digests and local.started:
         return Verdict("unknown", reason=_("Built here: no registry has this image."))
-    if read(tag) is None:
-        return _rebuilt(local, remote, ignores)
+    if wishes.track == NOTHING:
+        return Verdict("unknown", reason=_("Its policy is to track nothing."))
+    if wishes.track == VERSION:
+        if read(tag) is None:
+            reason = _("Its policy is to track versions, and its tag is none.")
+            return Verdict("unknown", reason=reason)
+        return _with_versions(local, remote, wishes, Verdict("up_to_date"))
+    if read(tag) is None or wishes.track == DIGEST:
+        return _rebuilt(local, remote, wishes.ignores)
     try:
-        same = _rebuilt(local, remote, ignores)
+        same = _rebuilt(local, remote, wishes.ignores)
     except NotFound as gone:
-        verdict = _with_versions(local, remote, ignores, Verdict("unknown", reason=str(gone)))
+        verdict = _with_versions(local, remote, wishes, Verdict("unknown", reason=str(gone)))
         if not verdict.found:
             raise
         return verdict
-    return _with_versions(local, remote, ignores, same)
+    return _with_versions(local, remote, wishes, same)
 
 
 def _rebuilt(local: Local, remote: Remote, ignores: Ignores) -> Verdict:
@@ -136,12 +144,12 @@ def _rebuilt(local: Local, remote: Remote, ignores: Ignores) -> Verdict:
     return _concluded(Verdict("up_to_date"), [found] if found else [], ignores)
 
 
-def _with_versions(local: Local, remote: Remote, ignores: Ignores, same: Verdict) -> Verdict:
+def _with_versions(local: Local, remote: Remote, wishes: Wishes, same: Verdict) -> Verdict:
     """Add the versions that follow. What is known of the same tag stays if they are not."""
     tag, repository = local.reference.tag, local.reference.repository
     found: list[Found] = []
     try:
-        choice = choose(tag, remote.tags(repository), Policy(ignored=ignores.test))
+        choice = choose(tag, remote.tags(repository), wishes.policy)
         wanted = {**choice.hidden, **choice.newest} if choice else {}
         for step, newer in sorted(wanted.items(), key=lambda each: STEPS.index(each[0])):
             if each := _version(local, remote, step, newer):
@@ -150,7 +158,7 @@ def _with_versions(local: Local, remote: Remote, ignores: Ignores, same: Verdict
         # Nothing is called up to date that could not be looked at as a whole.
         status = same.status if same.found else "error"
         return replace(same, status=status, trouble=str(error))
-    return replace(_concluded(same, found, ignores), choice=choice)
+    return replace(_concluded(same, found, wishes.ignores), choice=choice)
 
 
 def _version(local: Local, remote: Remote, step: str, tag: str) -> Found | None:

@@ -17,6 +17,7 @@ urlpatterns = [
     path("stacks/<id:stack_id>/restore", actions.restore_stack, name="restore_stack"),
     path(_service, views.show_service, name="service"),
     path(f"{_service}/check", actions.check_service, name="check_service"),
+    path(f"{_service}/policy", views.change_policy, name="change_policy"),
     path(f"{_service}/archive", actions.archive_service, name="archive_service"),
     path(f"{_service}/restore", actions.restore_service, name="restore_service"),
     path(f"{_service}/candidates/<id:candidate_id>/skip", actions.skip, name="skip"),

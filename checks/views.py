@@ -5,13 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.conf import settings
+from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_safe
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
 
 from checks import history, overview, results
 from checks.explaining import dropped_words
+from checks.forms import PolicyForm
 from checks.kinds import KINDS
 from checks.models import Candidate, IgnoreRule, Job, Service
 from dockrev.pages import PageRequest, page_of, words_of
@@ -37,8 +40,29 @@ def show_overview(request: PageRequest) -> HttpResponse:
 @require_safe
 @requires(Role.VIEWER)
 def show_service(request: PageRequest, stack_id: str, service_id: str) -> HttpResponse:
+    service = _service(stack_id, service_id)
+    return _service_page(request, service, PolicyForm(service))
+
+
+@require_POST
+@requires(Role.OPERATOR)
+def change_policy(request: PageRequest, stack_id: str, service_id: str) -> HttpResponse:
+    """Keep a policy; where it cannot be read, the page comes back with what was typed."""
+    service = _service(stack_id, service_id)
+    form = PolicyForm(service, request.POST)
+    if not form.is_valid():
+        return _service_page(request, service, form)
+    form.write(request.user.get_username())
+    messages.success(request, _("The policy of %(name)s is saved.") % {"name": service.name})
+    return redirect("service", stack_id, service_id)
+
+
+def _service(stack_id: str, service_id: str) -> Service:
     services = Service.objects.select_related("stack__host")
-    service = get_object_or_404(services, pk=service_id, stack_id=stack_id)
+    return get_object_or_404(services, pk=service_id, stack_id=stack_id)
+
+
+def _service_page(request: PageRequest, service: Service, form: PolicyForm) -> HttpResponse:
     candidates = overview.by_step(service.candidates.offered())
     underway = overview.active()
     checking = (
@@ -50,6 +74,7 @@ def show_service(request: PageRequest, stack_id: str, service_id: str) -> HttpRe
         "service": service,
         "candidates": candidates,
         "offer": overview.offer(candidates),
+        "form": form,
         "rules": _rules(service),
         "tags_left": dropped_words(service.tags_left),
         "checking": checking,

@@ -38,7 +38,7 @@ class Entry(NamedTuple):
 
 
 NAVIGATION = (
-    Entry("overview", _("Overview"), frozenset({"overview", "service"})),
+    Entry("overview", _("Overview"), frozenset({"overview", "service", "change_policy"})),
     Entry("queue", _("Queue"), frozenset({"queue", "job"})),
     Entry("deliveries", _("Deliveries"), frozenset({"deliveries", "delivery"})),
     Entry("settings", _("Settings"), frozenset({"settings", "password", "github_packages"})),

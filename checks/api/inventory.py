@@ -16,10 +16,15 @@ from rest_framework.views import APIView
 
 from checks import archiving
 from checks.api.shapes import ServiceFacts, ServiceList, StackFacts, StackList, StackWhole
+from checks.forms import LARGEST, TRACKS, PolicyForm
 from checks.models import Candidate, Service, Stack
 from checks.models.stacks import ARCHIVED, ServiceQuerySet
-from dockrev.api.answers import PageQuery, page_of, query
-from dockrev.api.fields import MAX_ID
+from checks.versions.patterns import MAX_LENGTH
+from checks.versions.wishes import DEFAULTS
+from dockrev.api.answers import PageQuery, body, page_of, query
+from dockrev.api.fields import MAX_ID, Flag, Text
+from dockrev.errors import InvalidArgument
+from dockrev.forms import require_valid
 from dockrev.permissions import Role
 
 
@@ -90,6 +95,31 @@ class ServiceDetail(APIView):
     @extend_schema(responses=ServiceFacts)
     def get(self, request: Request, service_id: str) -> Response:
         return Response(ServiceFacts(_one(services(), service_id)).data)
+
+
+class PolicyChange(serializers.Serializer[Any]):
+    track = serializers.ChoiceField(list(TRACKS.items()), required=False)
+    include = Text(required=False, allow_blank=True, max_length=MAX_LENGTH)
+    exclude = Text(required=False, allow_blank=True, max_length=MAX_LENGTH)
+    largestStep = serializers.ChoiceField(list(LARGEST.items()), required=False)
+    prereleases = Flag(required=False)
+
+
+class ServicePolicy(APIView):
+    writes = Role.OPERATOR
+
+    @extend_schema(request=PolicyChange, responses=ServiceFacts)
+    def patch(self, request: Request, service_id: str) -> Response:
+        """What is not named stays; a check by the new policy is queued."""
+        service = _one(services(), service_id)
+        given = {**DEFAULTS, **service.policy, **body(PolicyChange, request)}
+        form = PolicyForm(service, given)
+        if not form.is_valid():
+            for name, fault in form.faults.items():
+                raise InvalidArgument(name, str(fault), position=fault.position)
+        require_valid(form)
+        form.write(request.user.get_username())
+        return Response(ServiceFacts(service).data)
 
 
 class ServiceArchive(APIView):

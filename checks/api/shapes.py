@@ -8,8 +8,10 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from checks.forms import LARGEST, TRACKS
 from checks.models import Candidate, Job, JobLog, Service, Stack
 from checks.overview import by_step, offer
+from checks.versions.wishes import DEFAULTS
 from dockrev.api.answers import Page
 from dockrev.api.fields import Moment, NoneIfEmpty
 
@@ -39,6 +41,14 @@ class CandidateFacts(serializers.Serializer[Candidate]):
     @extend_schema_field(serializers.ChoiceField(["digest", "version"]))
     def get_kind(self, candidate: Candidate) -> str:
         return "digest" if candidate.step == Candidate.Step.REBUILT else "version"
+
+
+class PolicyFacts(serializers.Serializer[Any]):
+    track = serializers.ChoiceField(list(TRACKS.items()))
+    include = serializers.CharField()
+    exclude = serializers.CharField()
+    largestStep = serializers.ChoiceField(list(LARGEST.items()))
+    prereleases = serializers.BooleanField()
 
 
 class ServiceFacts(serializers.Serializer[Service]):
@@ -74,9 +84,10 @@ class ServiceFacts(serializers.Serializer[Service]):
         """The largest step first."""
         return [CandidateFacts(each).data for each in by_step(_offered(service))]
 
-    @extend_schema_field(serializers.DictField(allow_null=True))
-    def get_policy(self, service: Service) -> None:
+    @extend_schema_field(PolicyFacts(allow_null=True))
+    def get_policy(self, service: Service) -> dict[str, Any] | None:
         """What it tracks; null as long as that is the default."""
+        return {**DEFAULTS, **service.policy} if service.policy else None
 
     @extend_schema_field(serializers.CharField(allow_null=True))
     def get_ignoredBy(self, service: Any) -> str | None:

@@ -13,6 +13,7 @@ urlpatterns = [
     path("stacks/<id:stack_id>/restore", inventory.StackRestore.as_view()),
     path("services", inventory.Services.as_view()),
     path("services/<id:service_id>", inventory.ServiceDetail.as_view()),
+    path("services/<id:service_id>/policy", inventory.ServicePolicy.as_view()),
     path("services/<id:service_id>/archive", inventory.ServiceArchive.as_view()),
     path("services/<id:service_id>/restore", inventory.ServiceRestore.as_view()),
     path("ignores", ignores.Ignores.as_view()),

@@ -125,6 +125,7 @@ class Service(models.Model):
     containers have of that repository, by the engine's word; without an engine the digest first
     seen for the reference stands in for it (`baseline_*`). `tags_left` counts by rule the tags that
     the last check looked at and left; it is empty where the tag is followed by its digest alone.
+    `policy` is what people want to hear of, where that is not the default (`versions/wishes.py`).
     """
 
     class Status(models.TextChoices):
@@ -164,6 +165,7 @@ class Service(models.Model):
     reason = models.TextField(_("because"), blank=True)
     error = models.TextField(_("error"), blank=True)
     tags_left = models.JSONField(_("tags left"), default=dict, blank=True, editable=False)
+    policy = models.JSONField(_("policy"), default=dict, blank=True, editable=False)
     checked_at = models.DateTimeField(_("checked"), null=True, blank=True)
     missing_since = models.DateTimeField(_("missing since"), null=True, blank=True)
     archived_at = models.DateTimeField(_("archived"), null=True, blank=True)

@@ -293,6 +293,29 @@ class TestVersions:
         check(service)
         assert service.status == "ignored"
 
+    @pytest.mark.parametrize(
+        ("policy", "status", "tags"),
+        [
+            ({"largestStep": "patch"}, "update_available", ["1.0.1"]),
+            ({"exclude": "^2"}, "update_available", ["1.0.1"]),
+            ({"include": "^2"}, "update_available", ["2.0.0"]),
+            ({"track": "version"}, "update_available", ["1.0.1", "2.0.0"]),
+            ({"track": "digest"}, "up_to_date", []),
+            ({"track": "nothing"}, "unknown", []),
+        ],
+    )
+    def test_it_finds_what_the_policy_wants(
+        self, registry: Registry, policy: dict[str, Any], status: str, tags: list[str]
+    ) -> None:
+        for tag in ("1.0.0", "1.0.1", "2.0.0"):
+            registry.push_image("policy", tag, content=tag)
+        image = f"{registry.address}/policy:1.0.0"
+        service = rows.service(image, running=(registry.digest("policy", "1.0.0"),))
+        Service.objects.update(policy=policy)
+        check(service)
+        assert service.status == status
+        assert sorted(row.tag for row in Candidate.objects.open()) == tags
+
     def test_it_follows_a_tag_that_is_gone(self, registry: Registry, service: Service) -> None:
         registry.delete(service.name, "1.0.0")
         check(service)
