@@ -60,8 +60,14 @@ class ServiceAdmin(RowAdmin):
 
 @admin.register(Registry)
 class RegistryAdmin(RowAdmin):
-    list_display = ("host", "insecure", "username", "mirror_of", "cooldown_until", "last_error")
-    readonly_fields = ("cooldown_until", "last_error", "last_ok_at")
+    list_display = (
+        "host", "insecure", "username", "mirror_of", "cooldown_until", "limit_remaining",
+        "limit_most", "last_error",
+    )  # fmt: skip
+    readonly_fields = (
+        "cooldown_until", "last_error", "last_ok_at", "limit_most", "limit_remaining",
+        "limit_window", "limit_seen_at",
+    )  # fmt: skip
     search_fields = ("host",)
 
 

@@ -13,13 +13,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from checks import ignoring, queue
-from checks.decide import Found, Local, Remote, Verdict, decide
+from checks.decide import Found, Local, Verdict, decide
 from checks.kinds import JobKind, Outcome
 from checks.models import Candidate, Job, Service
 from checks.models.stacks import ServiceQuerySet
 from checks.registry.client import PER_HOST, NotFound, RegistryError
 from checks.registry.reference import Reference
-from checks.remotes import remotes
+from checks.remotes import Counted, remotes
+from checks.rests import Ledger
 from checks.run import Run
 from checks.settle import Checked, announce, settle
 from checks.tasks import JobFailed
@@ -30,6 +31,8 @@ from dockrev.fields import UnreadableSecret
 THREADS = 32
 BATCH = 20  # services written in one transaction
 
+Clients = dict[str, Counted]
+
 
 def check_service(run: Run) -> Outcome:
     """Job `check.service`: one service, its result written as the job finishes."""
@@ -37,15 +40,18 @@ def check_service(run: Run) -> Outcome:
     if service is None:
         raise JobFailed(_("The service is not there any more."))
     ignores = ignoring.by_service([service], timezone.now())[service.pk]
-    checked = _look(service, _clients([service]), ignores)
+    clients = _clients([service])
+    checked = _look(service, clients, ignores)
     run.log(_words(checked))
+    ledger = Ledger(run, clients)
+    ledger.exchange()
 
     def write(job: Job) -> None:
         now = timezone.now()
         settle(checked, now)
         announce(job, [service.pk], now)
 
-    return Outcome(_summary([checked]), write=write)
+    return Outcome({**_summary([checked]), **ledger.figures()}, write=write)
 
 
 def check_many(run: Run) -> Outcome:
@@ -54,18 +60,23 @@ def check_many(run: Run) -> Outcome:
     if run.job.scope == Job.Scope.STACK:
         services = services.filter(stack=run.job.stack_id)
     chosen = list(services)
+    clients = _clients(chosen)
+    ledger = Ledger(run, clients)
     done: list[Checked] = []
     waiting: list[Checked] = []
-    for checked in _look_at_all(chosen):
+    for checked in _look_at_all(chosen, clients):
         run.log(_words(checked))
         waiting.append(checked)
         done.append(checked)
         if len(waiting) >= BATCH or len(done) == len(chosen):
             _write(waiting)
             waiting = []
+            ledger.exchange()
+        ledger.tell_of_rests()
         run.progress(len(done), len(chosen), str(checked.service))
         run.stop_if_cancelled()
-    return Outcome(_summary(done), write=partial(_tell, [service.pk for service in chosen]))
+    summary = {**_summary(done), **ledger.figures()}
+    return Outcome(summary, write=partial(_tell, [service.pk for service in chosen]))
 
 
 CHECK_SERVICE = JobKind("check.service", cluster="quick", repeatable=True, run=check_service)
@@ -97,9 +108,8 @@ def _tell(service_ids: list[str], job: Job) -> None:
     announce(job, service_ids, timezone.now())
 
 
-def _look_at_all(services: list[Service]) -> Iterator[Checked]:
+def _look_at_all(services: list[Service], clients: Clients) -> Iterator[Checked]:
     """Check services at once, a few at a time for each registry, as each is done."""
-    clients = _clients(services)
     limits = {host: BoundedSemaphore(PER_HOST) for host in clients}
     ignores = ignoring.by_service(services, timezone.now())
 
@@ -113,14 +123,14 @@ def _look_at_all(services: list[Service]) -> Iterator[Checked]:
             yield future.result()
 
 
-def _clients(services: list[Service]) -> dict[str, Remote]:
+def _clients(services: list[Service]) -> Clients:
     try:
-        return {**remotes(service.registry for service in services)}
+        return remotes(service.registry for service in services)
     except UnreadableSecret as error:
         raise JobFailed(str(error)) from None
 
 
-def _look(service: Service, clients: dict[str, Remote], ignores: Ignores) -> Checked:
+def _look(service: Service, clients: Clients, ignores: Ignores) -> Checked:
     """Ask the registry about one service. No database, no exception."""
     if not service.repository:
         return Checked(service, Verdict("unknown", reason=_("It names no image.")))

@@ -6,23 +6,28 @@ from collections.abc import Iterable
 
 from django.conf import settings
 
-from checks.decide import Remote
 from checks.models import Registry
 from checks.registry.client import Access, RegistryClient
 from checks.registry.docker_config import Account, accounts
 from checks.registry.once import Once
 from checks.registry.reference import normal_host
+from checks.registry.traffic import Traffic
 
 
-def remotes(hosts: Iterable[str]) -> dict[str, Remote]:
+class Counted(Once):
+    """A registry in one run: each question is asked once, and what that cost is counted."""
+
+    def __init__(self, access: Access) -> None:
+        super().__init__(RegistryClient(access))
+        self.traffic = access.traffic
+
+
+def remotes(hosts: Iterable[str]) -> dict[str, Counted]:
     """A client for each host, which asks each question once. One query; raises UnreadableSecret."""
     wanted = set(hosts)
     rows = {row.host: row for row in Registry.objects.filter(host__in=wanted)}
     known = accounts(settings.DOCKER_CONFIG)
-    return {
-        host: Once(RegistryClient(_access(host, rows.get(host), known.get(host))))
-        for host in wanted
-    }
+    return {host: Counted(_access(host, rows.get(host), known.get(host))) for host in wanted}
 
 
 def _access(host: str, row: Registry | None, known: Account | None) -> Access:
@@ -31,4 +36,5 @@ def _access(host: str, row: Registry | None, known: Account | None) -> Access:
     account = Account(row.username, row.password) if row else Account("", "")
     if not account.username and known:
         account = known
-    return Access(host, insecure or bool(row and row.insecure), *account)
+    traffic = Traffic(row.cooldown_until, row.rests_in_a_row) if row else Traffic()
+    return Access(host, insecure or bool(row and row.insecure), *account, traffic=traffic)

@@ -16,7 +16,7 @@ from checks import history, overview, results
 from checks.explaining import dropped_words
 from checks.forms import PolicyForm
 from checks.kinds import KINDS
-from checks.models import Candidate, IgnoreRule, Job, Service
+from checks.models import Candidate, IgnoreRule, Job, Registry, Service
 from dockrev.pages import PageRequest, page_of, words_of
 from dockrev.permissions import Role, requires, role_of
 
@@ -76,6 +76,7 @@ def _service_page(request: PageRequest, service: Service, form: PolicyForm) -> H
         "offer": overview.offer(candidates),
         "form": form,
         "rules": _rules(service),
+        "registry": Registry.objects.filter(host=service.registry).first(),
         "tags_left": dropped_words(service.tags_left),
         "checking": checking,
         "jobs": Job.objects.filter(service_id=service.pk).defer("params")[:RECENT],

@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("checks", "0003_service_tags_left")]
+    dependencies = [("checks", "0004_registry_limits")]
     operations = [
         migrations.AddField(
             model_name="candidate",

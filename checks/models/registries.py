@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from dockrev.fields import IdField, SecretField
@@ -25,8 +26,16 @@ class Registry(models.Model):
     password = SecretField(_("password"), blank=True)
     mirror_of = models.CharField(_("mirror of"), max_length=255, blank=True)
     cooldown_until = models.DateTimeField(_("waits until"), null=True, blank=True, editable=False)
+    rests_in_a_row = models.PositiveSmallIntegerField(
+        _("rests in a row"), default=0, editable=False
+    )
     last_error = models.TextField(_("last error"), blank=True, editable=False)
     last_ok_at = models.DateTimeField(_("last answered"), null=True, blank=True, editable=False)
+
+    limit_most = models.PositiveIntegerField(_("limit"), null=True, editable=False)
+    limit_remaining = models.PositiveIntegerField(_("left of it"), null=True, editable=False)
+    limit_window = models.PositiveIntegerField(_("limit's seconds"), null=True, editable=False)
+    limit_seen_at = models.DateTimeField(_("limit seen"), null=True, editable=False)
 
     class Meta:
         ordering = ["host"]
@@ -35,3 +44,8 @@ class Registry(models.Model):
 
     def __str__(self) -> str:
         return self.host
+
+    @property
+    def rests(self) -> bool:
+        """Whether nothing is asked of it now."""
+        return self.cooldown_until is not None and self.cooldown_until > timezone.now()

@@ -1,4 +1,4 @@
-"""How a registry is reached, and as whom. Plain data: rows and files are read elsewhere."""
+"""How a registry is reached, and as whom. Rows and files are read elsewhere."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from checks.registry.reference import DOCKER_HUB
+from checks.registry.traffic import Traffic
 
 # Docker Hub's images are named after one host and served by another.
 _SERVED_BY = {DOCKER_HUB: "registry-1.docker.io"}
@@ -17,7 +18,8 @@ _SERVED_BY = {DOCKER_HUB: "registry-1.docker.io"}
 class Access:
     """`host` is as in an image reference, normalised; `insecure` means plain http.
 
-    `timeout` is seconds to connect and seconds between bytes.
+    `timeout` is seconds to connect and seconds between bytes. `traffic` is of the run that this
+    was made for.
     """
 
     host: str
@@ -25,6 +27,7 @@ class Access:
     username: str = ""
     password: str = field(default="", repr=False)
     timeout: tuple[float, float] = (4.0, 10.0)
+    traffic: Traffic = field(default_factory=Traffic, compare=False, repr=False)
 
     @property
     def base_url(self) -> str:

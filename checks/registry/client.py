@@ -15,8 +15,8 @@ from checks.registry.auth import Grants, refusal
 from checks.registry.errors import (
     BadAnswer,
     NotFound,
-    RateLimited,
     RegistryError,
+    Resting,
     Unauthorized,
     Unavailable,
 )
@@ -31,9 +31,9 @@ __all__ = [
     "Access",
     "BadAnswer",
     "NotFound",
-    "RateLimited",
     "RegistryClient",
     "RegistryError",
+    "Resting",
     "Unauthorized",
     "Unavailable",
 ]
@@ -108,6 +108,8 @@ class RegistryClient:
         # Some registries know only GET.
         if answer.status != 200 and not (method == "HEAD" and answer.status in {405, 501}):
             raise self._bad(answer, _MANIFEST)
+        if method == "GET":
+            self.access.traffic.pulled()
         return answer
 
     def _page(self, repository: str, url: str) -> http.Response:

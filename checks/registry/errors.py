@@ -15,12 +15,8 @@ class Unauthorized(RegistryError):
     """It wants credentials, or others. Docker Hub says so of what does not exist, too."""
 
 
-class RateLimited(RegistryError):
-    """It was asked too often; `retry_after` are the seconds that it wants, where it says."""
-
-    def __init__(self, text: str, retry_after: float | None = None) -> None:
-        super().__init__(text)
-        self.retry_after = retry_after
+class Resting(RegistryError):
+    """It was asked too often, or has too much to do: nothing is asked of it for a while."""
 
 
 class Unavailable(RegistryError):

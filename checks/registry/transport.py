@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -12,12 +13,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from checks.registry.access import Access
-from checks.registry.errors import BadAnswer, RateLimited, Unavailable
+from checks.registry.errors import BadAnswer, Resting, Unavailable
+from checks.registry.traffic import shown
 from dockrev import addresses, http
 
 REDIRECTS = {301, 302, 303, 307, 308}
 MAX_REDIRECTS = 5
 DAY = 86_400.0
+TOO_MANY = "TOOMANYREQUESTS"  # the code of the OCI distribution specification
 
 
 @dataclass(frozen=True)
@@ -35,16 +38,17 @@ class Question:
 def ask(question: Question) -> http.Response:
     """Send it, following redirects; credentials go to the first origin alone.
 
-    Raises RateLimited, Unavailable and BadAnswer; any other status is returned.
+    Raises Resting, Unavailable and BadAnswer; any other status is returned.
     """
     start = urlsplit(question.url)
     url = question.url
     for _hop in range(MAX_REDIRECTS + 1):
         here = urlsplit(url)
+        _refuse_rest(question.access)
         answer = _send(question, url, authorized=origin(here) == origin(start))
         location = answer.headers.get("Location", "") if answer.status in REDIRECTS else ""
         if not location:
-            _refuse_trouble(answer, here.netloc.rpartition("@")[2])
+            _refuse_trouble(question.access, answer, here.netloc.rpartition("@")[2])
             return answer
         url = _next(url, location)
     raise BadAnswer(_("%(host)s redirects without end.") % {"host": start.netloc})
@@ -72,7 +76,7 @@ def _send(question: Question, url: str, *, authorized: bool) -> http.Response:
     elsewhere = host_of(url) != ours
     held = addresses.named_by(ours) if elsewhere else nullcontext()
     try:
-        with held:
+        with held, question.access.traffic.asking():
             return http.request(
                 question.method,
                 url,
@@ -81,6 +85,7 @@ def _send(question: Question, url: str, *, authorized: bool) -> http.Response:
                 max_bytes=question.max_bytes,
             )
     except http.Unreachable as error:
+        question.access.traffic.trouble = str(error)
         raise Unavailable(str(error)) from None
 
 
@@ -99,16 +104,39 @@ def _next(url: str, location: str) -> str:
     return target
 
 
-def _refuse_trouble(answer: http.Response, host: str) -> None:
-    if answer.status == 429:
-        wait = _retry_after(answer.headers.get("Retry-After", ""))
-        text = _("%(host)s was asked too often and wants a rest.")
-        if wait is not None:
-            text = _("%(host)s was asked too often and wants a rest of %(seconds)d s.")
-        raise RateLimited(text % {"host": host, "seconds": wait or 0}, wait)
+def _refuse_rest(access: Access) -> None:
+    if until := access.traffic.resting_until:
+        text = _("%(host)s rests until %(time)s: nothing is asked of it before.")
+        raise Resting(text % {"host": access.host, "time": shown(until)})
+
+
+def _refuse_trouble(access: Access, answer: http.Response, host: str) -> None:
+    traffic = access.traffic
+    named: dict[str, object] = {"host": host, "status": answer.status}
+    too_many = answer.status == 429 or _says_too_many(answer)
+    if too_many or answer.status == 503:
+        wanted = _retry_after(answer.headers.get("Retry-After", ""))
+        named["time"] = shown(traffic.rest(wanted, too_many=too_many))
+        text = _("%(host)s rests until %(time)s: it cannot answer at the moment (%(status)d).")
+        if too_many:
+            text = _("%(host)s rests until %(time)s: it was asked too often (%(status)d).")
+        traffic.trouble = text % named
+        raise Resting(traffic.trouble)
     if answer.status == 408 or answer.status >= 500:
-        text = _("%(host)s cannot answer at the moment (%(status)d).")
-        raise Unavailable(text % {"host": host, "status": answer.status})
+        traffic.trouble = _("%(host)s cannot answer at the moment (%(status)d).") % named
+        raise Unavailable(traffic.trouble)
+    traffic.answered(answer.headers)
+
+
+def _says_too_many(answer: http.Response) -> bool:
+    """Whether a refusal is one for the number of requests, whatever its status."""
+    if answer.status < 400:
+        return False
+    try:
+        errors = json.loads(answer.body)["errors"]
+        return any(str(each["code"]).upper() == TOO_MANY for each in errors)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return False
 
 
 def _retry_after(text: str) -> float | None:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from django import template
 from django.utils.functional import Promise
+from django.utils.translation import gettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext_lazy
 
 from checks import titles
 from checks.models import Job
+from checks.registry.traffic import shown
 
 register = template.Library()
 
 
 class Fact(NamedTuple):
+    """`words` are for the line below a job's title; empty for what only the job's page tells."""
+
     label: str | Promise
     words: str | Promise
 
@@ -37,6 +42,9 @@ _FACTS = {
     "taken": Fact(_("Brought in"), _("%(number)d brought in")),
     "left": Fact(_("Left for later"), _("%(number)d left for later")),
     "errors": Fact(_("Not reached"), _("%(number)d not reached")),
+    "requests": Fact(_("Requests to registries"), ""),
+    "countedPulls": Fact(_("Counted as pulls"), ""),
+    "tooManyRequests": Fact(_("Refused as too many"), ""),
     "servicesCreated": Fact(_("New"), _("%(number)d new")),
     "servicesChanged": Fact(_("Changed"), _("%(number)d changed")),
     "servicesMissing": Fact(_("Missing"), _("%(number)d missing")),
@@ -78,9 +86,10 @@ def job_asked_by(job: Job) -> str:
 
 
 @register.filter
-def job_facts(job: Job) -> list[tuple[str, int]]:
-    """The counts of a summary, by their names."""
-    return [(str(fact.label), count) for fact, count in _counts(job)]
+def job_facts(job: Job) -> list[tuple[str, int | str]]:
+    """The counts of a summary, by their names, and what else it says of registries."""
+    counts = [(str(fact.label), count) for fact, count in _counts(job)]
+    return [*counts, *_registries(job.summary)]
 
 
 @register.filter
@@ -91,7 +100,7 @@ def job_line(job: Job) -> str:
     if error := titles.error_of(job.summary):
         return error
     outcomes = job.summary.get("counts", {})
-    told = [(fact.words, count) for fact, count in _counts(job)]
+    told = [(fact.words, count) for fact, count in _counts(job) if fact.words]
     told += [(words, outcomes[key]) for key, words in _OUTCOMES.items() if key in outcomes]
     said = [str(words % {"number": count}) for words, count in told if count]
     return ", ".join(said) or job.get_status_display()
@@ -100,3 +109,12 @@ def job_line(job: Job) -> str:
 def _counts(job: Job) -> list[tuple[Fact, int]]:
     counts = ((fact, job.summary.get(key)) for key, fact in _FACTS.items())
     return [(fact, count) for fact, count in counts if isinstance(count, int)]
+
+
+def _registries(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    if slowest := summary.get("slowestHost"):
+        yield gettext("Slowest registry"), gettext("%(host)s, %(seconds)s s a request") % slowest
+    for each in summary.get("resting", ()):
+        until = datetime.fromisoformat(each["until"])
+        words = gettext("%(host)s until %(time)s") % {"host": each["host"], "time": shown(until)}
+        yield gettext("Rests"), words

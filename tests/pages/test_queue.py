@@ -107,6 +107,22 @@ def test_it_shows_one_job(viewer: Client) -> None:
     assert "ghcr.io/acme/api: nothing newer" in said
 
 
+def test_it_shows_what_a_check_cost(viewer: Client) -> None:
+    summary = {
+        "services": 4,
+        "requests": 7,
+        "countedPulls": 2,
+        "tooManyRequests": 1,
+        "slowestHost": {"host": "ghcr.io", "seconds": 0.21},
+        "resting": [{"host": "docker.io", "until": "2026-01-02T03:04:05Z"}],
+    }
+    done = job(summary=summary)
+    said = page(viewer, f"/queue/{done.pk}")
+    assert "Requests to registries 7 Counted as pulls 2 Refused as too many 1" in said
+    assert "Slowest registry ghcr.io, 0.21 s a request" in said
+    assert "Rests docker.io until 2026-01-02 03:04:05 UTC" in said
+
+
 def test_it_opens_a_failed_job_with_the_reason(operator: Client) -> None:
     shown = job("discovery", "failed", summary={"error": "The engine went away."})
     said = page(operator, f"/queue/{shown.pk}")

@@ -8,7 +8,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from checks.models import IgnoreRule, Service
+from checks.models import IgnoreRule, Registry, Service
 from tests.github import digest
 from tests.pages.rows import candidate, job
 from tests.pages.test_overview import text_of
@@ -244,3 +244,17 @@ def test_it_shows_viewers_the_policy(viewer: Client) -> None:
     page = shown(viewer, row)
     assert "Only tags that match ^1" in page
     assert "Save the policy" not in page
+
+
+def test_it_says_what_a_registry_can_bear(viewer: Client) -> None:
+    row = service()
+    Registry.objects.create(
+        host=row.registry,
+        cooldown_until=timezone.now() + timedelta(minutes=5, seconds=30),
+        limit_most=100,
+        limit_remaining=76,
+        limit_seen_at=timezone.now(),
+    )
+    said = shown(viewer, row)
+    assert "rests, and is asked again in 5 min" in said
+    assert "76 of 100 left of its limit, just now" in said

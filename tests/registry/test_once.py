@@ -24,7 +24,7 @@ def test_it_asks_once_however_many_want_to_know(serve: Starts) -> None:
 
 
 def test_it_remembers_a_refusal(serve: Starts) -> None:
-    server = serve(lambda asked: Reply(503))
+    server = serve(lambda asked: Reply(500))
     remote = Once(RegistryClient(Access(server.address), Grants()))
     for _again in range(2):
         with pytest.raises(Unavailable):

@@ -14,8 +14,8 @@ from checks.registry.client import (
     Access,
     BadAnswer,
     NotFound,
-    RateLimited,
     RegistryClient,
+    Resting,
     Unauthorized,
     Unavailable,
 )
@@ -138,7 +138,7 @@ class TestPages:
         self, serve: Starts, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(listing, "PAGE", 2)
-        server = serve(lambda asked: Reply(503) if "last" in asked.query else page(["a", "b"]))
+        server = serve(lambda asked: Reply(500) if "last" in asked.query else page(["a", "b"]))
         with pytest.raises(Unavailable):
             tags_of(server)
 
@@ -206,8 +206,8 @@ class TestTrouble:
             (Reply(403), Unauthorized),
             (Reply(401, headers={"WWW-Authenticate": "Basic realm=x"}), Unauthorized),
             (Reply(405), BadAnswer),
-            (Reply(429), RateLimited),
-            (Reply(503), Unavailable),
+            (Reply(429), Resting),
+            (Reply(503), Resting),
             (CUT, Unavailable),
             (Reply(200, b'{"tags": ["1.0"', length=500), Unavailable),
         ],

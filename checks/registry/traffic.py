@@ -1,0 +1,119 @@
+"""What is asked of one registry during one run, and what it says of how much it can bear."""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from threading import Lock
+
+from django.utils import timezone
+
+FIRST_REST = timedelta(minutes=1)  # where a registry does not say how long
+LONGEST_GUESS = timedelta(hours=6)
+MOST_DOUBLINGS = 10
+
+# `100;w=21600`: so many in so many seconds. The window is left out by some.
+_LIMIT = re.compile(r"\s*(\d{1,9})(?:\s*;\s*w=(\d{1,9}))?")
+
+
+@dataclass(frozen=True)
+class Limit:
+    """How much a registry lets us ask in `window` seconds, if it says, and what is left of it."""
+
+    most: int
+    remaining: int
+    window: int | None = None
+
+
+class Traffic:
+    """Counts, and the rest that the registry wants: nothing is asked of it before that is over.
+
+    `rests` are those in a row, without a word in between. `told_to_rest` says that the last of
+    them began in this run. `seconds` are those of all requests together. Threads may share one.
+    """
+
+    def __init__(self, rests_until: datetime | None = None, rests: int = 0) -> None:
+        self.rests_until = rests_until
+        self.rests = rests
+        self.told_to_rest = False
+        self.trouble = ""
+        self.answered_at: datetime | None = None
+        self.limit: Limit | None = None
+        self.requests = self.pulls = self.refused = 0
+        self.seconds = 0.0
+        self._lock = Lock()
+
+    @property
+    def resting_until(self) -> datetime | None:
+        until = self.rests_until
+        return until if until and until > timezone.now() else None
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.requests += 1
+                self.seconds += time.monotonic() - started
+
+    def pulled(self) -> None:
+        """An image was read, which Docker Hub counts."""
+        with self._lock:
+            self.pulls += 1
+
+    def answered(self, headers: Mapping[str, str]) -> None:
+        with self._lock:
+            self.answered_at = timezone.now()
+            self.limit = read_limit(headers) or self.limit
+            # One that was asked before the rest began may come in while it lasts.
+            if not self.resting_until:
+                self.rests_until, self.rests, self.told_to_rest = None, 0, False
+                self.trouble = ""
+
+    def rest(self, wanted: float | None, *, too_many: bool) -> datetime:
+        """Begin a rest of the seconds that the registry wants; return when it is over.
+
+        Where it does not say, rests in a row get longer, and not all who wait come back at once.
+        """
+        with self._lock:
+            self.refused += too_many
+            if not (self.told_to_rest and self.resting_until):
+                self.told_to_rest = True
+                self.rests += 1
+            until = timezone.now() + (timedelta(seconds=wanted) if wanted else self._guess())
+            self.rests_until = max(until, self.rests_until or until)
+            return self.rests_until
+
+    def rest_with_others(self, until: datetime) -> None:
+        """Another process was told to rest."""
+        with self._lock:
+            self.rests_until = max(until, self.rests_until or until)
+
+    def _guess(self) -> timedelta:
+        doubled: timedelta = FIRST_REST * 2 ** min(self.rests - 1, MOST_DOUBLINGS)
+        return min(doubled, LONGEST_GUESS) * random.uniform(1, 1.25)  # noqa: S311 - no secret
+
+
+def read_limit(headers: Mapping[str, str]) -> Limit | None:
+    """As Docker Hub writes it; None where a registry names none, or none that can be read.
+
+    https://docs.docker.com/docker-hub/usage/pulls/
+    """
+    most = _LIMIT.match(headers.get("RateLimit-Limit", ""))
+    remaining = _LIMIT.match(headers.get("RateLimit-Remaining", ""))
+    if most is None or remaining is None:
+        return None
+    window = most[2] or remaining[2]
+    return Limit(int(most[1]), int(remaining[1]), int(window) if window else None)
+
+
+def shown(moment: datetime) -> str:
+    """When a rest is over, in words for people."""
+    return timezone.localtime(moment).strftime("%Y-%m-%d %H:%M:%S %Z")

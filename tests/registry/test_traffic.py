@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.utils import timezone
+
+from checks.registry.auth import Grants
+from checks.registry.client import Access, RegistryClient, Resting, Unauthorized
+from checks.registry.reference import Reference, parse
+from checks.registry.traffic import Limit, Traffic, read_limit
+from tests.servers import Asked, Reply, Server, Starts, TokenRegistry, as_json
+
+GOOD = Reply(200, headers={"Docker-Content-Digest": "sha256:" + "a" * 64})
+
+
+def client_of(server: Server) -> RegistryClient:
+    return RegistryClient(Access(server.address), Grants())
+
+
+def image_of(server: Server) -> Reference:
+    return parse(f"{server.address}/acme/api:1.2")
+
+
+def rest_of(client: RegistryClient, image: Reference) -> float:
+    """The seconds of rest that come of a question."""
+    with time_machine.travel(timezone.now(), tick=False), pytest.raises(Resting):
+        client.head(image)
+    until = client.access.traffic.rests_until
+    assert until is not None
+    return (until - timezone.now()).total_seconds()
+
+
+class TestRests:
+    @pytest.mark.parametrize("status", [429, 503])
+    def test_it_asks_nothing_before_the_rest_is_over(self, serve: Starts, status: int) -> None:
+        replies = [Reply(status, headers={"Retry-After": "17"}), GOOD]
+        server = serve(lambda asked: replies.pop(0))
+        client, image = client_of(server), image_of(server)
+        with time_machine.travel("2026-01-02 03:04:05Z", tick=False) as clock:
+            with pytest.raises(Resting, match=rf"until 2026-01-02 03:04:22 UTC.*\({status}\)"):
+                client.head(image)
+            clock.shift(16)
+            with pytest.raises(Resting, match="nothing is asked of it before"):
+                list(client.tags("acme/api"))
+            assert len(server.asked) == 1
+            clock.shift(2)
+            assert client.head(image)
+        assert client.access.traffic.rests_until is None
+
+    def test_it_reads_a_rest_until_a_time(self, serve: Starts) -> None:
+        when = "Fri, 01 Jan 2100 00:00:00 GMT"
+        server = serve(lambda asked: Reply(429, headers={"Retry-After": when}))
+        assert rest_of(client_of(server), image_of(server)) == pytest.approx(86_400, abs=5)
+
+    @pytest.mark.parametrize("text", ["", "soon", "²", "-1", "0", "Thu, 01 Jan 1970 00:00:00 GMT"])
+    def test_it_guesses_where_a_rest_makes_no_sense(self, serve: Starts, text: str) -> None:
+        encoded = text.encode().decode("latin-1")
+        server = serve(lambda asked: Reply(429, headers={"Retry-After": encoded}))
+        assert 55 < rest_of(client_of(server), image_of(server)) <= 75
+
+    def test_it_guesses_longer_each_time(self) -> None:
+        with time_machine.travel(timezone.now(), tick=False) as clock:
+            traffic = Traffic()
+            guessed = []
+            for _again in range(20):
+                until = traffic.rest(None, too_many=True)
+                assert traffic.rest(None, too_many=True) == traffic.rests_until  # the same rest
+                guessed.append(until - timezone.now())
+                clock.move_to(until + timedelta(hours=3))
+        assert timedelta(minutes=2) <= guessed[1] <= timedelta(minutes=2.5)
+        assert timedelta(minutes=4) <= guessed[2] <= timedelta(minutes=5)
+        assert timedelta(hours=6) <= guessed[-1] <= timedelta(hours=7.5)
+
+    def test_it_ends_with_the_first_answer_after_it(self) -> None:
+        traffic = Traffic()
+        with time_machine.travel(timezone.now(), tick=False) as clock:
+            traffic.rest(10, too_many=True)
+            traffic.answered({})  # asked before
+            assert traffic.resting_until
+            clock.shift(11)
+            traffic.answered({})
+        assert (traffic.rests, traffic.told_to_rest) == (0, False)
+
+    def test_it_believes_the_body_too(self, serve: Starts) -> None:
+        server = serve(lambda asked: as_json(403, errors=[{"code": "toomanyrequests"}]))
+        with pytest.raises(Resting, match="asked too often"):
+            list(client_of(server).tags("acme/api"))
+
+    @pytest.mark.parametrize(
+        "body", [b"", b"[]", b'{"errors": 7}', b'{"errors": [7]}', b"[" * 9999]
+    )
+    def test_it_takes_other_refusals_as_they_are(self, serve: Starts, body: bytes) -> None:
+        server = serve(lambda asked: Reply(403, body))
+        with pytest.raises(Unauthorized):
+            list(client_of(server).tags("acme/api"))
+
+    def test_it_rests_where_tokens_are_refused(self, token_registry: TokenRegistry) -> None:
+        token_registry.token_answer = lambda token: Reply(429, headers={"Retry-After": "17"})
+        access = Access(token_registry.server.address, username="ada", password="lovelace")
+        client = RegistryClient(access, Grants())
+        for _again in range(2):
+            with pytest.raises(Resting):
+                client.head(image_of(token_registry.server))
+        assert len(token_registry.tokens_given) == 1
+
+
+def test_it_counts_requests_and_pulls(serve: Starts) -> None:
+    def answer(asked: Asked) -> Reply:
+        return Reply(200, b'{"schemaVersion": 2, "config": {}}') if asked.method == "GET" else GOOD
+
+    server = serve(answer)
+    client = client_of(server)
+    client.head(image_of(server))
+    client.manifest("acme/api", "1.2")
+    traffic = client.access.traffic
+    assert (traffic.requests, traffic.pulls, traffic.refused) == (2, 1, 0)
+    assert traffic.seconds > 0
+
+
+@pytest.mark.parametrize(
+    ("most", "remaining", "limit"),
+    [
+        ("100;w=21600", "76;w=21600", Limit(100, 76, 21600)),
+        ("100; w=60", "0", Limit(100, 0, 60)),
+        ("5000", "4999", Limit(5000, 4999)),
+        ("10, 10;w=1, 50;w=60", "9", Limit(10, 9)),
+        ("", "9", None),
+        ("much", "9", None),
+        ("9", "-1", None),
+    ],
+)
+def test_it_reads_what_a_registry_lets_us_ask(
+    most: str, remaining: str, limit: Limit | None
+) -> None:
+    assert read_limit({"RateLimit-Limit": most, "RateLimit-Remaining": remaining}) == limit
