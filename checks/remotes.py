@@ -8,7 +8,8 @@ from django.conf import settings
 
 from checks.models import Registry
 from checks.registry.client import Access, RegistryClient
-from checks.registry.docker_config import Account, accounts
+from checks.registry.credential_helpers import Account
+from checks.registry.docker_config import Login, Logins, read_config
 from checks.registry.once import Once
 from checks.registry.reference import normal_host
 from checks.registry.traffic import Traffic
@@ -26,15 +27,20 @@ def remotes(hosts: Iterable[str]) -> dict[str, Counted]:
     """A client for each host, which asks each question once. One query; raises UnreadableSecret."""
     wanted = set(hosts)
     rows = {row.host: row for row in Registry.objects.filter(host__in=wanted)}
-    known = accounts(settings.DOCKER_CONFIG)
-    return {host: Counted(_access(host, rows.get(host), known.get(host))) for host in wanted}
+    logins = Logins(read_config(settings.DOCKER_CONFIG))
+    return {host: Counted(_access(host, rows.get(host), logins)) for host in wanted}
 
 
-def _access(host: str, row: Registry | None, known: Account | None) -> Access:
+def _access(host: str, row: Registry | None, logins: Logins) -> Access:
     """A row's user wins over the one that `docker login` has left."""
     insecure = host in map(normal_host, settings.INSECURE_REGISTRIES)
     account = Account(row.username, row.password) if row else Account("", "")
-    if not account.username and known:
-        account = known
-    traffic = Traffic(row.cooldown_until, row.rests_in_a_row) if row else Traffic()
-    return Access(host, insecure or bool(row and row.insecure), *account, traffic=traffic)
+    login = Login(account) if account.username else logins.of(host)
+    account = login.account if login.account.username else account
+    return Access(
+        host,
+        insecure or bool(row and row.insecure),
+        *account,
+        login_trouble=login.trouble,
+        traffic=Traffic(row.cooldown_until, row.rests_in_a_row) if row else Traffic(),
+    )

@@ -18,14 +18,15 @@ _SERVED_BY = {DOCKER_HUB: "registry-1.docker.io"}
 class Access:
     """`host` is as in an image reference, normalised; `insecure` means plain http.
 
-    `timeout` is seconds to connect and seconds between bytes. `traffic` is of the run that this
-    was made for.
+    `timeout` is seconds to connect and seconds between bytes. `login_trouble` says why nobody
+    knows who we are, where that should be known. `traffic` is of the run that this was made for.
     """
 
     host: str
     insecure: bool = False
     username: str = ""
     password: str = field(default="", repr=False)
+    login_trouble: str = ""
     timeout: tuple[float, float] = (4.0, 10.0)
     traffic: Traffic = field(default_factory=Traffic, compare=False, repr=False)
 

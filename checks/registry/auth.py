@@ -126,7 +126,7 @@ def refusal(access: Access, repository: str) -> Unauthorized:
             "%(host)s does not show %(repository)s without signing in: it is private, or it does "
             "not exist. The registry does not say which."
         )
-    return Unauthorized(text % named)
+    return Unauthorized(" ".join(filter(None, [text % named, access.login_trouble])))
 
 
 def _scope(repository: str) -> str:

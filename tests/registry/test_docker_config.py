@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from checks.registry.docker_config import accounts
+from checks.registry.docker_config import read_config
 
 
 def encoded(text: str) -> str:
@@ -24,7 +24,7 @@ def test_it_reads_what_docker_login_wrote(tmp_path: Path) -> None:
         "ghcr.io": {"auth": encoded("grace:hopper\0\0")},
         "registry.example:5000": {"username": "alan", "password": "turing"},
     }
-    found = accounts(write(tmp_path, auths=auths))
+    found = read_config(write(tmp_path, auths=auths)).accounts
     assert found == {
         "docker.io": ("ada", "pass:word"),
         "ghcr.io": ("grace", "hopper"),
@@ -38,21 +38,21 @@ def test_it_leaves_out_what_is_no_password(tmp_path: Path) -> None:
         "token.example": {"auth": encoded("<token>:x"), "identitytoken": "x"},
         "path.example/team": {"auth": encoded("a:b")},
     }
-    assert accounts(write(tmp_path, auths=auths, credsStore="desktop")) == {}
+    assert read_config(write(tmp_path, auths=auths, credsStore="desktop")).accounts == {}
 
 
 def test_it_looks_where_docker_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, auths={"ghcr.io": {"auth": encoded("a:b")}})
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    assert accounts() == {"ghcr.io": ("a", "b")}
+    assert read_config().accounts == {"ghcr.io": ("a", "b")}
     monkeypatch.delenv("DOCKER_CONFIG")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert accounts() == {}
+    assert read_config().accounts == {}
 
 
 def test_it_takes_the_file_itself(tmp_path: Path) -> None:
     write(tmp_path, auths={"ghcr.io": {"auth": encoded("a:b")}})
-    assert accounts(str(tmp_path / "config.json")) == {"ghcr.io": ("a", "b")}
+    assert read_config(str(tmp_path / "config.json")).accounts == {"ghcr.io": ("a", "b")}
 
 
 @pytest.mark.parametrize(
@@ -72,6 +72,6 @@ def test_it_says_that_a_file_cannot_be_read_and_not_what_is_in_it(
     tmp_path: Path, text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "config.json").write_text(text)
-    assert accounts(str(tmp_path)) == {}
+    assert read_config(str(tmp_path)).accounts == {}
     assert "cannot be read" in caplog.text
     assert "secret" not in caplog.text

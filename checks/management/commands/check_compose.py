@@ -19,7 +19,7 @@ from checks.discovery.projects import FoundProject
 from checks.from_files import Line, check_all
 from checks.listing import as_json, as_table, plain
 from checks.registry.client import Access
-from checks.registry.docker_config import Account, accounts
+from checks.registry.docker_config import Logins, read_config
 from checks.registry.reference import normal_host
 
 CURRENT, UPDATES, NOT_CHECKED = 0, 1, 2
@@ -71,7 +71,8 @@ class Command(BaseCommand):
         for line in "\n".join(troubles).splitlines():
             self.stderr.write(plain(line))
         insecure = [*options["insecure_registry"], *settings.INSECURE_REGISTRIES]
-        lines = check_all(projects, _Accesses(insecure, accounts(settings.DOCKER_CONFIG)))
+        logins = Logins(read_config(settings.DOCKER_CONFIG))
+        lines = check_all(projects, _Accesses(insecure, logins))
         if options["json"]:
             self.stdout.write(as_json(lines, len(troubles), explain=options["explain"]))
         elif lines:
@@ -83,13 +84,14 @@ class Command(BaseCommand):
 class _Accesses:
     """How each registry is reached, as the command line and Docker's own file say."""
 
-    def __init__(self, insecure: Iterable[str], known: dict[str, Account]) -> None:
+    def __init__(self, insecure: Iterable[str], logins: Logins) -> None:
         self._insecure = {normal_host(host) for host in insecure}
-        self._known = known
+        self._logins = logins
 
     def __call__(self, host: str) -> Access:
-        account = self._known.get(host, Account("", ""))
-        return Access(host, host in self._insecure, *account)
+        login = self._logins.of(host)
+        insecure = host in self._insecure
+        return Access(host, insecure, *login.account, login_trouble=login.trouble)
 
 
 def _read(paths: Iterable[Path]) -> tuple[list[FoundProject], list[str]]:
