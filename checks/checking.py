@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing
 from functools import partial
-from threading import BoundedSemaphore
 
 from django.db import transaction
 from django.db.models import Prefetch
@@ -28,7 +28,6 @@ from checks.versions.ignores import Ignores
 from checks.versions.wishes import Wishes
 from dockrev.fields import UnreadableSecret
 
-THREADS = 32
 BATCH = 20  # services written in one transaction
 
 Clients = dict[str, Counted]
@@ -64,17 +63,18 @@ def check_many(run: Run) -> Outcome:
     ledger = Ledger(run, clients)
     done: list[Checked] = []
     waiting: list[Checked] = []
-    for checked in _look_at_all(chosen, clients):
-        run.log(_words(checked))
-        waiting.append(checked)
-        done.append(checked)
-        if len(waiting) >= BATCH or len(done) == len(chosen):
-            _write(waiting)
-            waiting = []
-            ledger.exchange()
-        ledger.tell_of_rests()
-        run.progress(len(done), len(chosen), str(checked.service))
-        run.stop_if_cancelled()
+    with closing(_look_at_all(chosen, clients)) as looked:
+        for checked in looked:
+            run.log(_words(checked))
+            waiting.append(checked)
+            done.append(checked)
+            if len(waiting) >= BATCH or len(done) == len(chosen):
+                _write(waiting)
+                waiting = []
+                ledger.exchange()
+            ledger.tell_of_rests()
+            run.progress(len(done), len(chosen), str(checked.service))
+            run.stop_if_cancelled()
     summary = {**_summary(done), **ledger.figures()}
     return Outcome(summary, write=partial(_tell, [service.pk for service in chosen]))
 
@@ -108,19 +108,22 @@ def _tell(service_ids: list[str], job: Job) -> None:
     announce(job, service_ids, timezone.now())
 
 
-def _look_at_all(services: list[Service], clients: Clients) -> Iterator[Checked]:
-    """Check services at once, a few at a time for each registry, as each is done."""
-    limits = {host: BoundedSemaphore(PER_HOST) for host in clients}
+def _look_at_all(services: list[Service], clients: Clients) -> Generator[Checked, None, None]:
+    """Check services at once, a few at a time for each registry, as each is done.
+
+    Each registry has threads of its own: a slow one takes none from the others.
+    """
     ignores = ignoring.by_service(services, timezone.now())
-
-    def look(service: Service) -> Checked:
-        with limits[service.registry]:
-            return _look(service, clients, ignores[service.pk])
-
-    with ThreadPoolExecutor(THREADS) as pool:
-        futures: list[Future[Checked]] = [pool.submit(look, service) for service in services]
+    pools = {host: ThreadPoolExecutor(PER_HOST) for host in clients}
+    try:
+        futures = [
+            pools[each.registry].submit(_look, each, clients, ignores[each.pk]) for each in services
+        ]
         for future in as_completed(futures):
             yield future.result()
+    finally:
+        for pool in pools.values():
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _clients(services: list[Service]) -> Clients:

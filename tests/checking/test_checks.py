@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from threading import Event
 from typing import Any
 
 import pytest
@@ -406,6 +407,35 @@ def test_it_lists_the_tags_of_a_repository_once_for_all_its_services(serve: Star
         "1.2",
         "list?n=1000",
     ]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_lets_no_slow_registry_hold_up_the_others(serve: Starts) -> None:
+    digest = "sha256:" + "1" * 64
+    quick, others = 12, Event()
+    in_time: list[bool] = []
+
+    def slow(asked: Asked) -> Reply:
+        in_time.append(others.wait(2))
+        return Reply(200, headers={"Docker-Content-Digest": digest})
+
+    def fast(asked: Asked) -> Reply:
+        if len(fast_one.asked) >= quick:
+            others.set()
+        return Reply(200, headers={"Docker-Content-Digest": digest})
+
+    slow_one, fast_one = serve(slow), serve(fast)
+    for number in range(40):
+        rows.service(
+            f"{slow_one.address}/acme/s{number}:latest", name=f"s{number}", running=(digest,)
+        )
+    for number in range(quick):
+        rows.service(
+            f"{fast_one.address}/acme/f{number}:latest", name=f"f{number}", running=(digest,)
+        )
+    run_job(queue.enqueue(queue.Request(kind="check.all", reason="schedule")).job_id)
+    assert counts(Job.objects.get()) == (52, 0, 0)
+    assert all(in_time)
 
 
 @pytest.mark.django_db(transaction=True)
