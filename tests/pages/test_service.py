@@ -242,7 +242,7 @@ def test_it_shows_viewers_the_policy(viewer: Client) -> None:
     row = service()
     Service.objects.update(policy={"include": "^1"})
     page = shown(viewer, row)
-    assert "Only tags that match ^1" in page
+    assert "Tracks Whatever its tag allows Only tags that match ^1" in page
     assert "Save the policy" not in page
 
 
