@@ -11,6 +11,7 @@ from checks.tasks import run_job
 from dockrev.errors import ApiError, Conflict, CredentialRejected, InvalidArgument
 from integrations.hooks import asking
 from integrations.models import HookAccount, HookTarget, Receiver
+from tests.at_once import at_once
 from tests.fake_github.server import FakeGitHub
 from tests.github import TOKEN
 from tests.hooks.doing import Sync, Track, done, said
@@ -34,6 +35,13 @@ class TestSync:
         track()
         first, second = asking.sync(account, **WHO), asking.sync(account, **WHO)
         assert (second.job_id, second.reused) == (first.job_id, True)
+
+    @pytest.mark.django_db(transaction=True)
+    def test_it_is_asked_for_once_at_one_moment(self, account: HookAccount, track: Track) -> None:
+        track()
+        queued = at_once(lambda: asking.sync(account, **WHO), times=8)
+        assert len({each.job_id for each in queued}) == 1
+        assert sorted(each.reused for each in queued) == [False] + [True] * 7
 
     def test_another_one_waits_for_the_first(self, account: HookAccount, track: Track) -> None:
         track()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import time_machine
-from django.db import connections, transaction
+from django.db import transaction
 from django.utils import timezone
 from django_q.models import OrmQ
 
@@ -21,6 +20,7 @@ from checks.signals import job_finished
 from checks.tasks import JobFailed, run_job
 from dockrev.dispatch import LOST_AFTER
 from dockrev.leases import LEASE
+from tests.at_once import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -420,48 +420,20 @@ class TestHolds:
         assert not Hold.objects.exists()
 
 
-@pytest.fixture
-def at_once() -> Iterator[Callable[[Callable[[], Any]], list[Any]]]:
-    def run(work: Callable[[], Any], times: int = 16) -> list[Any]:
-        barrier, results = threading.Barrier(times), []
-
-        def one() -> None:
-            barrier.wait()
-            try:
-                results.append(work())
-            finally:
-                connections.close_all()
-
-        threads = [threading.Thread(target=one) for _ in range(times)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        return results
-
-    yield run
-
-
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("work")
 class TestAtOnce:
-    def test_it_makes_one_job_of_many_wishes(
-        self, at_once: Callable[[Callable[[], Any]], list[Any]]
-    ) -> None:
+    def test_it_makes_one_job_of_many_wishes(self) -> None:
         results = at_once(ask)
         assert len({queued.job_id for queued in results}) == 1
         assert sorted(queued.reused for queued in results) == [False] + [True] * 15
 
-    def test_it_lets_one_worker_claim(
-        self, at_once: Callable[[Callable[[], Any]], list[Any]]
-    ) -> None:
+    def test_it_lets_one_worker_claim(self) -> None:
         job_id = ask().job_id
         results = at_once(lambda: queue.claim(job_id))
         assert sum(job is not None for job in results) == 1
 
-    def test_it_hands_a_due_job_out_once(
-        self, at_once: Callable[[Callable[[], Any]], list[Any]]
-    ) -> None:
+    def test_it_hands_a_due_job_out_once(self) -> None:
         ask()
         queue.redispatch("quick")
         assert sum(at_once(lambda: queue.dispatch_due(timezone.now()))) == 1
