@@ -1,4 +1,4 @@
-"""Ranges of versions as npm writes them: `>=1.2 <2`, `^1.4`, `~2.3.1`, `1.x || 3 - 4`. Pure.
+"""Ranges of versions, as packages name them: `>=1.2 <2`, `^1.4`, `~2.3.1`, `1.x || 3 - 4`. Pure.
 
 A version in a range stands for all that begin with it: `1.2` is 1.2.0, 1.2.7 and 1.2.7.1; so
 `>1.2` begins with 1.3, and `<=1.2` ends before it. A pre-release counts as its version.
