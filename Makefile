@@ -49,12 +49,13 @@ lint: $(installed)
 	DOCKREV_PUBLIC_URL=https://dockrev.example.org \
 		$(bin)/python manage.py check --deploy --fail-level WARNING
 
+# With extras: the installer takes a name without them for another one, and looks for its newest.
 lock:
 	@command -v $(UV) >/dev/null || { \
 		echo "The lock files are made with uv. Install it, or say: make lock UV=/path/to/uv" >&2; \
 		exit 1; }
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
-		--no-header --extra build pyproject.toml -o requirements.lock
+		--no-header --no-strip-extras --extra build pyproject.toml -o requirements.lock
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
-		--no-header --extra build --extra dev -c requirements.lock pyproject.toml \
-		-o requirements-dev.lock
+		--no-header --no-strip-extras --extra build --extra dev -c requirements.lock \
+		pyproject.toml -o requirements-dev.lock
