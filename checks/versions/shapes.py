@@ -9,10 +9,12 @@ What a part of a tag is follows from its place:
   (`1.2-ubuntu-22.04`): these stay as they are. A tag with no other number is no version.
 - Words are the variant (`v`, `nightly-`, `-alpine`, `-slim-bookworm`): they stay as they are.
 - A pre-release is `alpha`, `beta`, `rc`, `pre` or `preview`, `dev`, `nightly` and the like with a
-  number, and a letter glued between two numbers (`3.8.0b1`). Without a number `-dev` or `-nightly`
-  is a variant: images are published under it for good.
-- Counters count the builds of one version: `-ls250`, `-r3`, `-v9`, `_9`, `-k3s1`, a number at the
-  end (`1.21.11-0`), a date beside the version. They may be anything in a newer version.
+  number, and a letter that is glued between two numbers (`3.8.0b1`) or has a dot behind it
+  (`0.108.0-b.50`). Without a number `-dev` or `-nightly` is a variant: images are published under
+  it for good.
+- Counters count the builds of one version: `-ls250`, `-r3`, `-v9`, `-b07`, `_9`, `-k3s1`, `8u372`,
+  a number at the end (`1.21.11-0`), a date beside the version. They may be anything in a newer
+  version.
 - Alpine's version (`-alpine3.19`) may rise with the image's, but it never falls.
 - Hashes may be any: 7 to 40 hexadecimal digits with a letter among them, or what follows `sha-`.
 - Kinds of number are told apart, for one does not follow the other: a version (`10.11.5`), a
@@ -70,10 +72,12 @@ _BEHIND = re.compile(
     | (?P<prerelease>[-_.]?(?<![A-Z])(?:
           (?:alpha|beta|preview|pre|rc)(?![A-Z])(?:[-_.]?{_NUMBERS}{_ENDS})?
         | (?:dev|develop|snapshot|nightly|canary|next|m)[-_.]?{_NUMBERS}{_ENDS}
-        | (?<=[0-9])[abc]{_NUMBERS}{_ENDS}))
+        | (?<=[0-9])[abc]{_NUMBERS}{_ENDS}
+        | (?<=[-_.])[abc]\.{_NUMBERS}{_ENDS}))
     | (?P<base>alpine[-_.]?{_NUMBERS}{_ENDS})
     | (?P<counter>(?<![A-Z]){_COUNTER}{_ENDS}
-        | (?<=[-_.])v[0-9]+{_ENDS}
+        | (?<=[-_.])[vb][0-9]+{_ENDS}
+        | (?<=[0-9])u[0-9]+{_ENDS}
         | (?<=[0-9])_[0-9]+{_ENDS}
         | (?<=[-_.]){_NUMBERS}(?=$|[-_.](?:{_HASH}|{_COUNTER}{_ENDS})))
     | (?P<word>[A-Z]+(?:{_NUMBERS}|[-_.](?!{_ANY_DATE}){_NUMBERS}{_ENDS})?)

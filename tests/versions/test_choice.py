@@ -35,6 +35,10 @@ class TestSteps:
     def test_it_takes_another_build_for_a_patch(self) -> None:
         assert newest("2.4.1-ls7", "2.4.1-ls8", "2.4.1-ls6") == {"patch": "2.4.1-ls8"}
 
+    def test_it_takes_an_update_or_a_build_of_java_for_a_patch(self) -> None:
+        tags = ("8u392-b05-jdk", "8u382-b09-jdk", "8u382-b05-jre")
+        assert newest("8u382-b05-jdk", *tags) == {"patch": "8u392-b05-jdk"}
+
     def test_it_forgets_the_build_in_a_newer_version(self) -> None:
         assert newest("2.4.1-7", "2.4.2-0", "2.4.1-9") == {"patch": "2.4.2-0"}
 
@@ -70,6 +74,11 @@ class TestWhatStays:
         assert choice.newest == {"patch": "2.5.0-rc.2"}
         assert choice.dropped == {Dropped.PRERELEASE: 1, Dropped.NOT_ITS_FINAL: 1}
         assert newest("2.5.0-rc.1", *tags, "2.5.0") == {"patch": "2.5.0"}
+
+    def test_it_knows_a_prerelease_by_one_letter_and_a_dot(self) -> None:
+        tags = ("0.108.0-b.9", "0.108.0-b.51", "0.109.0-b.1")
+        assert newest("0.108.0-b.50", *tags) == {"patch": "0.108.0-b.51"}
+        assert chosen("0.107.9", *tags).dropped == {Dropped.PRERELEASE: 3}
 
     def test_it_raises_alpine_with_the_version_and_never_lowers_it(self) -> None:
         choice = chosen("2.4-alpine3.19", "2.5-alpine3.20", "2.6-alpine3.18", "2.7-alpine")
