@@ -151,7 +151,7 @@ def _look(service: Service, clients: Clients, ignores: Ignores) -> Checked:
 def _local_of(service: Service) -> Local:
     """What runs of a service, as far as the rows say. Asks no database."""
     known = service.baseline_digest if service.baseline_ref == service.image_ref else ""
-    platform = service.platform or service.stack.host.platform
+    platform = service.runs_on
     return Local(
         Reference(service.registry, service.repository, service.tag, service.pinned_digest),
         running=frozenset(service.running_digests),
@@ -159,6 +159,7 @@ def _local_of(service: Service) -> Local:
         platform=platform,
         started=service.state != Service.State.ABSENT,
         known={row.digest: _known(row) for row in service.candidates.all()},
+        equal=service.equal_indexes.get(platform, {}),
     )
 
 

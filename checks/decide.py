@@ -21,6 +21,8 @@ from checks.versions.shapes import read
 from checks.versions.wishes import DIGEST, NOTHING, VERSION, Wishes
 
 REBUILT = "rebuilt"
+SAME = "same"
+"""The step to an index that has, for our platform, the very image that runs."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,8 @@ class Local:
     `running` are the digests that the engine knows of this repository. Without any, `baseline`,
     the digest first seen for this reference, stands in; on the command line there is none.
     `started` says that containers exist, so that an image without digests was built here. `known`
-    is what earlier checks found, by digest: it need not be read again.
+    is what earlier checks found, by digest, and `equal` the image for our platform in indexes that
+    they read and that were no news, by the index's digest: neither need be read again.
     """
 
     reference: Reference
@@ -61,6 +64,7 @@ class Local:
     started: bool = False
     keeps_baseline: bool = True
     known: Mapping[str, Found] = field(default_factory=dict)
+    equal: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def digests(self) -> frozenset[str]:
@@ -88,7 +92,8 @@ class Verdict:
     `found` has the largest step first, a rebuilt image last, and what is not for our platform after
     all others. `trouble` says why newer versions could not be looked for: then `found` knows
     nothing of them. `choice` says what became of all tags. `baseline` is the digest to keep as
-    first seen, where nothing else says what runs.
+    first seen, where nothing else says what runs. `equal` are indexes that differ from what runs
+    for other platforms alone, for a later check to know as `Local.equal`.
     """
 
     status: str
@@ -97,6 +102,7 @@ class Verdict:
     baseline: str = ""
     trouble: str = ""
     choice: Choice | None = None
+    equal: Mapping[str, str] = field(default_factory=dict)
 
 
 EVERYTHING = Wishes()
@@ -172,33 +178,42 @@ def _version(local: Local, remote: Remote, step: str, tag: str) -> Found | None:
 def _found(
     local: Local, remote: Remote, step: str, reference: Reference, digest: str
 ) -> Found | None:
-    """What a tag has that does not run here; None where it is the image that runs."""
+    """What a tag has that does not run here; None where it is the image that runs.
+
+    Where only other platforms' images differ, that takes the step SAME.
+    """
     if digest in local.digests:
         return None
+    if (equal := local.equal.get(digest, "")) in local.digests:
+        return Found(SAME, reference.tag, digest, "match", equal)
     known = local.known.get(digest)
     if known and (known.platform_digest or not known.platforms):
         runs = known.platform_digest in local.digests
-        return None if runs else replace(known, step=step, tag=reference.tag)
+        return replace(known, step=SAME if runs else step, tag=reference.tag)
     children = remote.children(reference, digest)
     if children is None:
         return Found(step, reference.tag, digest, arch="unknown")
     platforms = tuple(child.platform for child in children)
-    if not local.platform and any(child.digest in local.digests for child in children):
-        return None
+    running = [child for child in children if child.digest in local.digests]
     ours = child_for(local.platform, children)
+    if not local.platform and running:
+        ours = running[0]
     if ours is None:
         arch = "mismatch" if local.platform else "unknown"
         return Found(step, reference.tag, digest, arch, platforms=platforms)
     if ours.digest in local.digests:
-        return None
+        step = SAME
     return Found(step, reference.tag, digest, "match", ours.digest, platforms)
 
 
 def _concluded(same: Verdict, found: list[Found], ignores: Ignores) -> Verdict:
     """The verdict with what was found put before what it had."""
-    if not found:
+    equal = {each.digest: each.platform_digest for each in found if each.step == SAME}
+    same = replace(same, equal={**same.equal, **equal})
+    news = [each for each in found if each.step != SAME]
+    if not news:
         return same
-    judged = [replace(each, hidden=_is_hidden(each, ignores)) for each in found]
+    judged = [replace(each, hidden=_is_hidden(each, ignores)) for each in news]
     together = sorted((*judged, *same.found), key=lambda each: each.arch == "mismatch")
     shown = [each for each in together if not each.hidden]
     if not shown:

@@ -43,6 +43,7 @@ def settle(checked: Checked, now: datetime) -> None:
         fields |= {"status": verdict.status, "reason": verdict.reason}
         if not verdict.trouble:
             fields["tags_left"] = dict(verdict.choice.dropped) if verdict.choice else {}
+            fields["equal_indexes"] = {service.runs_on: verdict.equal} if verdict.equal else {}
     elif service.status == Status.UNKNOWN:
         fields["status"] = Status.ERROR
     if verdict and verdict.baseline:

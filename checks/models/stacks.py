@@ -125,6 +125,8 @@ class Service(models.Model):
     containers have of that repository, by the engine's word; without an engine the digest first
     seen for the reference stands in for it (`baseline_*`). `tags_left` counts by rule the tags that
     the last check looked at and left; it is empty where the tag is followed by its digest alone.
+    `equal_indexes` are indexes that the last check had under its tags and that hold what runs: by
+    platform, the index's digest and that of its image.
     `policy` is what people want to hear of, where that is not the default (`versions/wishes.py`).
     """
 
@@ -165,6 +167,7 @@ class Service(models.Model):
     reason = models.TextField(_("because"), blank=True)
     error = models.TextField(_("error"), blank=True)
     tags_left = models.JSONField(_("tags left"), default=dict, blank=True, editable=False)
+    equal_indexes = models.JSONField(default=dict, blank=True, editable=False)
     policy = models.JSONField(_("policy"), default=dict, blank=True, editable=False)
     checked_at = models.DateTimeField(_("checked"), null=True, blank=True)
     missing_since = models.DateTimeField(_("missing since"), null=True, blank=True)
@@ -184,3 +187,8 @@ class Service(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def runs_on(self) -> str:
+        """The platform that its images have to be for; empty where nothing says so."""
+        return self.platform or self.stack.host.platform

@@ -67,7 +67,7 @@ class TestDecide:
 
     def test_it_raises_no_alarm_where_only_the_index_moved(self) -> None:
         registry = Has(INDEX, {"linux/amd64": OLD, "linux/arm64": NEW})
-        assert decide(RUNS_OLD, registry) == Verdict("up_to_date")
+        assert decide(RUNS_OLD, registry) == Verdict("up_to_date", equal={INDEX: OLD})
 
     def test_it_raises_no_alarm_for_any_of_several_local_digests(self) -> None:
         local = replace(RUNS_OLD, running=frozenset({digest("a"), INDEX}))
