@@ -14,7 +14,18 @@ from django.utils.translation import ngettext
 from checks import asking, ignoring
 from checks.forms import IgnoreRuleForm
 from checks.kinds import KINDS
-from checks.models import Candidate, Hold, Host, IgnoreRule, Job, JobLog, Registry, Service, Stack
+from checks.models import (
+    Candidate,
+    Hold,
+    Host,
+    IgnoreRule,
+    Job,
+    JobLog,
+    Registry,
+    Service,
+    Stack,
+    TagList,
+)
 from dockrev.row_admin import RecordAdmin, RowAdmin
 
 
@@ -69,6 +80,13 @@ class RegistryAdmin(RowAdmin):
         "limit_window", "limit_seen_at",
     )  # fmt: skip
     search_fields = ("host",)
+
+
+@admin.register(TagList)
+class TagListAdmin(RecordAdmin):
+    list_display = ("registry", "repository", "fetched_at", "etag", "size")
+    list_filter = ("registry",)
+    search_fields = ("repository",)
 
 
 @admin.register(Candidate)

@@ -19,7 +19,7 @@ class ChecksConfig(AppConfig):
         from checks import checking, ignoring, kinds, maintenance, queue  # noqa: PLC0415 - models load after apps
         from checks.discovery import job as discovery  # noqa: PLC0415 - the same
         from checks.engine_health import engine_health  # noqa: PLC0415 - the same
-        from checks.models import Candidate, Job  # noqa: PLC0415 - the same
+        from checks.models import Candidate, Job, TagList  # noqa: PLC0415 - the same
         from dockrev import probes, schedules  # noqa: PLC0415 - the same
 
         probes.HEALTH["engine"] = engine_health
@@ -38,3 +38,4 @@ class ChecksConfig(AppConfig):
         schedules.register("maintenance", "30 3 * * *", maintenance.enqueue_scheduled)
         retention.register("jobs", lambda before: Job.objects.filter(finished_at__lt=before))
         retention.register("candidates", lambda b: Candidate.objects.filter(closed_at__lt=b))
+        retention.register("tag lists", lambda b: TagList.objects.filter(fetched_at__lt=b))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing
+from datetime import datetime
 from functools import partial
 
 from django.db import transaction
@@ -12,7 +13,7 @@ from django.db.models import Prefetch
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from checks import ignoring, queue
+from checks import ignoring, queue, tag_lists
 from checks.decide import Found, Local, Verdict, decide
 from checks.kinds import JobKind, Outcome
 from checks.models import Candidate, Job, Service
@@ -39,7 +40,7 @@ def check_service(run: Run) -> Outcome:
     if service is None:
         raise JobFailed(_("The service is not there any more."))
     ignores = ignoring.by_service([service], timezone.now())[service.pk]
-    clients = _clients([service])
+    clients = _clients([service], run.job)
     checked = _look(service, clients, ignores)
     run.log(_words(checked))
     ledger = Ledger(run, clients)
@@ -48,6 +49,7 @@ def check_service(run: Run) -> Outcome:
     def write(job: Job) -> None:
         now = timezone.now()
         settle(checked, now)
+        tag_lists.keep(_listers(clients), now)
         announce(job, [service.pk], now)
 
     return Outcome({**_summary([checked]), **ledger.figures()}, write=write)
@@ -59,7 +61,7 @@ def check_many(run: Run) -> Outcome:
     if run.job.scope == Job.Scope.STACK:
         services = services.filter(stack=run.job.stack_id)
     chosen = list(services)
-    clients = _clients(chosen)
+    clients = _clients(chosen, run.job)
     ledger = Ledger(run, clients)
     done: list[Checked] = []
     waiting: list[Checked] = []
@@ -69,7 +71,7 @@ def check_many(run: Run) -> Outcome:
             waiting.append(checked)
             done.append(checked)
             if len(waiting) >= BATCH or len(done) == len(chosen):
-                _write(waiting)
+                _write(waiting, clients)
                 waiting = []
                 ledger.exchange()
             ledger.tell_of_rests()
@@ -98,10 +100,11 @@ def _services() -> ServiceQuerySet:
 
 
 @transaction.atomic
-def _write(checked: list[Checked]) -> None:
+def _write(checked: list[Checked], clients: Clients) -> None:
     now = timezone.now()
     for each in checked:
         settle(each, now)
+    tag_lists.keep(_listers(clients), now)
 
 
 def _tell(service_ids: list[str], job: Job) -> None:
@@ -126,11 +129,25 @@ def _look_at_all(services: list[Service], clients: Clients) -> Generator[Checked
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _clients(services: list[Service]) -> Clients:
+def _clients(services: list[Service], job: Job) -> Clients:
+    """Clients for all their registries, which know the lists of tags that are kept."""
     try:
-        return remotes(service.registry for service in services)
+        clients = remotes({service.registry for service in services}, _trusted_since(job))
     except UnreadableSecret as error:
         raise JobFailed(str(error)) from None
+    tag_lists.lend(_listers(clients), services)
+    return clients
+
+
+def _trusted_since(job: Job) -> datetime | None:
+    """From when on lists of tags are as good as new: who asks for a check wants to know it now."""
+    if job.reason == Job.Reason.SCHEDULE and not job.joined:
+        return timezone.now() - tag_lists.TRUSTED
+    return None
+
+
+def _listers(clients: Clients) -> dict[str, tag_lists.Lister]:
+    return {host: client.lister for host, client in clients.items()}
 
 
 def _look(service: Service, clients: Clients, ignores: Ignores) -> Checked:

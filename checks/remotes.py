@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from django.conf import settings
 
 from checks.models import Registry
-from checks.registry.client import Access, RegistryClient
+from checks.registry.client import Access
 from checks.registry.credential_helpers import Account
 from checks.registry.docker_config import Login, Logins, read_config
 from checks.registry.once import Once
 from checks.registry.reference import normal_host
 from checks.registry.traffic import Traffic
+from checks.tag_lists import Lister
 
 
 class Counted(Once):
     """A registry in one run: each question is asked once, and what that cost is counted."""
 
-    def __init__(self, access: Access) -> None:
-        super().__init__(RegistryClient(access))
+    def __init__(self, access: Access, trusted_since: datetime | None) -> None:
+        self.lister = Lister(access, trusted_since)
+        super().__init__(self.lister)
         self.traffic = access.traffic
 
 
-def remotes(hosts: Iterable[str]) -> dict[str, Counted]:
-    """A client for each host, which asks each question once. One query; raises UnreadableSecret."""
+def remotes(hosts: Iterable[str], trusted_since: datetime | None = None) -> dict[str, Counted]:
+    """A client for each host, which asks each question once. One query; raises UnreadableSecret.
+
+    Lists of tags that are kept and were fetched since `trusted_since` are not asked for again.
+    """
     wanted = set(hosts)
     rows = {row.host: row for row in Registry.objects.filter(host__in=wanted)}
     logins = Logins(read_config(settings.DOCKER_CONFIG))
-    return {host: Counted(_access(host, rows.get(host), logins)) for host in wanted}
+    return {host: Counted(_access(host, rows.get(host), logins), trusted_since) for host in wanted}
 
 
 def _access(host: str, row: Registry | None, logins: Logins) -> Access:

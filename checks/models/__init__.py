@@ -2,7 +2,7 @@
 
 from checks.models.candidates import Candidate, IgnoreRule
 from checks.models.jobs import Hold, Job, JobLog
-from checks.models.registries import Registry
+from checks.models.registries import Registry, TagList
 from checks.models.stacks import Host, Service, Stack
 
 __all__ = [
@@ -15,4 +15,5 @@ __all__ = [
     "Registry",
     "Service",
     "Stack",
+    "TagList",
 ]

@@ -49,3 +49,31 @@ class Registry(models.Model):
     def rests(self) -> bool:
         """Whether nothing is asked of it now."""
         return self.cooldown_until is not None and self.cooldown_until > timezone.now()
+
+
+class TagList(models.Model):
+    """A repository's tags, as they were when its registry was asked: a check may do with them.
+
+    `packed` and `etag` are those of `checks/registry/tags.py`. Only `checks/tag_lists.py` writes
+    and reads them.
+    """
+
+    registry = models.CharField(_("registry"), max_length=255)
+    repository = models.CharField(_("repository"), max_length=512)
+    etag = models.CharField(_("ETag"), max_length=200, blank=True)
+    fetched_at = models.DateTimeField(_("asked for"), db_index=True)
+    packed = models.BinaryField()
+    size = models.PositiveIntegerField(_("bytes"))
+
+    class Meta:
+        ordering = ["registry", "repository"]
+        verbose_name = _("list of tags")
+        verbose_name_plural = _("lists of tags")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["registry", "repository"], name="one_tag_list_per_repository"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.registry}/{self.repository}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from urllib.parse import quote
 
 from django.utils.translation import gettext as _
@@ -22,7 +21,7 @@ from checks.registry.errors import (
 )
 from checks.registry.manifests import ACCEPT, Manifest, read_manifest
 from checks.registry.reference import Reference, is_digest
-from checks.registry.tags import Tags, every_tag
+from checks.registry.tags import NotModified, Tags, etag_of, every_tag
 from checks.registry.transport import Question, ask
 from dockrev import http
 
@@ -91,10 +90,26 @@ class RegistryClient:
         expected = target if is_digest(target) else named if is_digest(named) else ""
         return read_manifest(answer.body, expected, self.access.host)
 
-    def tags(self, repository: str) -> Tags:
-        """Return all tags, in whatever order the registry has them."""
+    def tags(self, repository: str, known: Tags | None = None) -> Tags:
+        """Return all tags, in whatever order the registry has them.
+
+        `known` is returned where the registry says that they are still the same.
+        """
         url = f"{self.access.base_url}/v2/{quote(repository)}/tags/list"
-        return Tags(every_tag(partial(self._page, repository), url))
+        wanted = known.etag if known else ""
+        names: list[str] = []
+
+        def page(url: str) -> http.Response:
+            answer = self._page(repository, url, "" if names else wanted)
+            names.append(etag_of(answer.headers))
+            return answer
+
+        try:
+            tags = Tags(every_tag(page, url))
+        except NotModified:
+            return known or Tags(())
+        tags.etag = names[0] if len(names) == 1 else ""
+        return tags
 
     def _manifest(self, method: str, repository: str, target: str) -> http.Response:
         path = f"/v2/{quote(repository)}/manifests/{quote(target, safe=':')}"
@@ -112,8 +127,12 @@ class RegistryClient:
             self.access.traffic.pulled()
         return answer
 
-    def _page(self, repository: str, url: str) -> http.Response:
-        answer = self._ask("GET", repository, url, _TAGS)
+    def _page(self, repository: str, url: str, known: str) -> http.Response:
+        """One page of tags. Raises NotModified if it is still the one that `known` names."""
+        asked = {**_TAGS.headers, **({"If-None-Match": known} if known else {})}
+        answer = self._ask("GET", repository, url, replace(_TAGS, headers=asked))
+        if known and answer.status == 304:
+            raise NotModified
         if answer.status == 404:
             named = {"host": self.access.host, "repository": repository}
             raise NotFound(_("%(host)s does not list the tags of %(repository)s.") % named)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from urllib.parse import urldefrag, urlencode, urljoin, urlsplit
 
 from django.utils.translation import gettext as _
@@ -18,20 +19,59 @@ from dockrev import http
 PAGE = 1000  # asked for at once: some registries refuse more
 MOST_TAGS = 200_000
 MOST_PAGES = 2_000
+MOST_BYTES = MOST_TAGS * 129  # a tag has 128 at most, and a space
 LONGEST = 40.0  # seconds for all pages together
 
 _LINK = re.compile(r'<([^<>]*)>((?:\s*;\s*[^\s;,="]+(?:\s*=\s*(?:"[^"]*"|[^\s;,"]*))?)*)')
+_ETAG = re.compile(r'(?:W/)?"[!#-~]{1,190}"')
 _NEXT = re.compile(r';\s*rel\s*=\s*(?:"(?:[^"]*\s)?next(?:\s[^"]*)?"|next\b)', re.IGNORECASE)
 
 
-class Tags:
-    """Many tags in little memory, without a collection's other talents."""
+class NotModified(Exception):
+    """The registry says that a list of tags is still what it was when its ETag was given."""
 
-    def __init__(self, tags: Iterable[str]) -> None:
-        self._text = " ".join(tags)
+
+class Unreadable(ValueError):
+    """Packed tags that are not what was packed."""
+
+
+class Tags:
+    """Many tags in little memory, without a collection's other talents.
+
+    `etag` is what the registry has named the list by; empty where it has not, or where it sent the
+    list in parts: then the name is of the first alone.
+    """
+
+    def __init__(self, tags: Iterable[str], etag: str = "") -> None:
+        self.packed = zlib.compress(" ".join(tags).encode(), 1)
+        self.etag = etag
+
+    @classmethod
+    def unpack(cls, packed: bytes | memoryview, etag: str = "") -> Tags:
+        """Tags from the `packed` of others. Raises Unreadable."""
+        tags = cls((), etag)
+        tags.packed = bytes(packed)
+        tags._text()
+        return tags
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._text.split())
+        return iter(self._text().split())
+
+    def _text(self) -> str:
+        unpacking = zlib.decompressobj()
+        try:
+            text = unpacking.decompress(self.packed, MOST_BYTES)
+            if not unpacking.eof:
+                raise Unreadable
+            return text.decode("ascii")
+        except (zlib.error, UnicodeDecodeError):
+            raise Unreadable from None
+
+
+def etag_of(headers: Mapping[str, str]) -> str:
+    """The name of an answer's content; empty without one that can be sent back."""
+    found = headers.get("ETag", "").strip()
+    return found if _ETAG.fullmatch(found) else ""
 
 
 def every_tag(ask: Callable[[str], http.Response], url: str) -> Iterator[str]:

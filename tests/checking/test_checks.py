@@ -34,9 +34,9 @@ def channel() -> Channel:
 
 
 def check(service: Service, *, notify: bool = True, **asked: Any) -> Job:
-    """What a delivery or a schedule asks for, done by a worker."""
+    """What a delivery asks for, done by a worker."""
     request = {"kind": "check.service", "scope": "service", "service_id": service.pk, **asked}
-    queued = queue.enqueue(queue.Request(reason="schedule", notify=notify, **request))
+    queued = queue.enqueue(queue.Request(reason="webhook", notify=notify, **request))
     run_job(queued.job_id)
     service.refresh_from_db()
     return Job.objects.get(pk=queued.job_id)

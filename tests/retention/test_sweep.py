@@ -58,6 +58,7 @@ def test_it_deletes_what_ended_before_the_time_that_is_set() -> None:
         "notifications": 1,
         "jobs": 1,
         "candidates": 1,
+        "tag lists": 0,
         "deliveries": 1,
     }
     assert not Delivery.objects.exists()
