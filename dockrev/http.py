@@ -11,13 +11,13 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.cookiejar import DefaultCookiePolicy
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from requests.auth import HTTPBasicAuth
+from requests.structures import CaseInsensitiveDict
 from requests.utils import get_auth_from_url, get_environ_proxies, select_proxy
 from urllib3.exceptions import HTTPError, ProtocolError
 
@@ -30,6 +30,18 @@ CHUNK = 64 * 1024
 # Seconds for one answer's body, however steadily it drips.
 LONGEST_BODY = 60.0
 REPEATABLE = {"GET", "HEAD"}
+
+_HEADERS = {
+    "User-Agent": f"Dockrev/{__version__}",
+    "Accept": "*/*",
+    "Accept-Encoding": "gzip, deflate",
+}
+_AUTHORITIES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_PROXY_VARIABLES = tuple(
+    written
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+    for written in (name, name.upper())
+)
 
 # urllib3 writes paths into its debug lines and warnings.
 logging.getLogger("urllib3").setLevel(logging.ERROR)
@@ -59,7 +71,6 @@ def request(
     timeout: tuple[float, float] = (5.0, 10.0),
     max_bytes: int = 1024 * 1024,
     verify: bool | str = True,
-    session: requests.Session | None = None,
 ) -> Response:
     """Send one request and read at most `max_bytes` of its answer. Redirects are not followed.
 
@@ -67,29 +78,63 @@ def request(
     """
     started = time.monotonic()
     try:
-        if "\\" in url:
-            raise ValueError  # the library ends the host there, Python does not
-        if select_proxy(url, get_environ_proxies(url)):
-            addresses.refuse_literal(urlsplit(url).hostname or "")
-        asked = {"headers": headers, "data": body, "timeout": timeout, "verify": verify}
-        with _send(session or _session(), method, url, asked) as answer:
+        asked = _prepared(method, url, headers or {}, body)
+        way = _way(url, verify)
+        with _send(asked, {"timeout": timeout, **way}) as answer:
             content, truncated = _read(answer, max_bytes, started + timeout[0] + LONGEST_BODY)
     except (requests.RequestException, HTTPError, OSError, ValueError) as error:
         raise Unreachable(reason(error, url, timeout)) from None
     return Response(answer.status_code, answer.headers, content, url, truncated)
 
 
-def _send(
-    session: requests.Session, method: str, url: str, asked: Mapping[str, Any]
-) -> requests.Response:
+def _prepared(
+    method: str, url: str, headers: Mapping[str, str], body: bytes | None
+) -> requests.PreparedRequest:
+    """The request with what a session of the library would add, but cookies and redirects.
+
+    Raises ValueError where the URL is no address, or is read in another way by who connects.
+    """
+    if "\\" in url or not url.lower().startswith(("http://", "https://")):
+        raise ValueError
+    asked = requests.PreparedRequest()
+    asked.prepare_method(method)
+    asked.prepare_url(url, None)
+    asked.prepare_headers(CaseInsensitiveDict({**_HEADERS, **headers}))
+    asked.prepare_body(body, None)
+    user, password = get_auth_from_url(asked.url or "")
+    if user and "Authorization" not in asked.headers:
+        asked.prepare_auth((user, password))
+    return asked
+
+
+def _send(asked: requests.PreparedRequest, way: Mapping[str, Any]) -> requests.Response:
     """Send, and once more if the other side had closed the kept connection that was taken."""
+    connections = _connections()
     try:
-        return session.request(method, url, allow_redirects=False, stream=True, **asked)
+        return connections.send(asked, stream=True, **way)
     except requests.ConnectionError as error:
         was_cut = isinstance(next(iter(error.args), None), ProtocolError)
-        if not was_cut or method not in REPEATABLE:
+        if not was_cut or asked.method not in REPEATABLE:
             raise
-    return session.request(method, url, allow_redirects=False, stream=True, **asked)
+    return connections.send(asked, stream=True, **way)
+
+
+def _way(url: str, verify: bool | str) -> dict[str, Any]:
+    """The proxies on the way, and whose certificates count. Raises Forbidden."""
+    parts = urlsplit(url)
+    environment = tuple(map(os.environ.get, _PROXY_VARIABLES))
+    proxies = _proxies(f"{parts.scheme}://{parts.netloc}", environment)
+    if select_proxy(url, proxies):
+        addresses.refuse_literal(parts.hostname or "")
+    if verify is True:
+        verify = next(filter(None, map(os.environ.get, _AUTHORITIES)), True)
+    return {"proxies": proxies, "verify": verify}
+
+
+@lru_cache(maxsize=HOSTS)
+def _proxies(server: str, environment: tuple[str | None, ...]) -> dict[str, str]:
+    """What the environment says. To look through all of it takes longer than many an answer."""
+    return get_environ_proxies(server)
 
 
 def _read(answer: requests.Response, max_bytes: int, deadline: float) -> tuple[bytes, bool]:
@@ -106,38 +151,16 @@ def _read(answer: requests.Response, max_bytes: int, deadline: float) -> tuple[b
     return bytes(content[:max_bytes]), True
 
 
-class _Session(requests.Session):
-    """Connections that are kept. Safe to use from many threads, for it keeps nothing else."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        adapter = HTTPAdapter(pool_connections=HOSTS, pool_maxsize=CONNECTIONS)
-        self.mount("https://", adapter)
-        self.mount("http://", adapter)
-        self.headers["User-Agent"] = f"Dockrev/{__version__}"
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self.auth = _only_what_is_given
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Leave redirects alone: to look at one, the library reads the whole body first."""
+# One for each policy: a connection that one may use must not serve another. Threads share them.
+_kept: dict[addresses.Policy, HTTPAdapter] = {}
 
 
-def _only_what_is_given(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Take a user from the URL, never from a .netrc, whose entry would replace our own header."""
-    user, password = get_auth_from_url(request.url or "")
-    if user and "Authorization" not in request.headers:
-        HTTPBasicAuth(user, password)(request)
-    return request
-
-
-# One for each policy: a connection that one may use must not serve another.
-_sessions: dict[addresses.Policy, _Session] = {}
-
-
-def _session() -> _Session:
+def _connections() -> HTTPAdapter:
     policy = addresses.policy()
-    return _sessions.get(policy) or _sessions.setdefault(policy, _Session())
+    return _kept.get(policy) or _kept.setdefault(
+        policy, HTTPAdapter(pool_connections=HOSTS, pool_maxsize=CONNECTIONS)
+    )
 
 
 # A forked worker must not talk on its parent's connections.
-os.register_at_fork(after_in_child=_sessions.clear)
+os.register_at_fork(after_in_child=_kept.clear)
