@@ -25,7 +25,7 @@ from pathlib import Path
 from benchmarks.facts import machine
 from benchmarks.instance import data_directory, free_port, python
 from benchmarks.slow import Slow, slow
-from checks.registry.client import PER_HOST
+from checks.registry.lanes import PER_HOST
 from tests.real.registry import Registry
 
 LATENCY = 0.03

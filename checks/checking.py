@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import closing
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import partial
+from queue import Empty, SimpleQueue
 
 from django.db import transaction
 from django.db.models import Prefetch
@@ -18,7 +20,7 @@ from checks.decide import Found, Local, Verdict, decide
 from checks.kinds import JobKind, Outcome
 from checks.models import Candidate, Job, Service
 from checks.models.stacks import ServiceQuerySet
-from checks.registry.client import PER_HOST, NotFound, RegistryError
+from checks.registry.client import NotFound, RegistryError
 from checks.registry.reference import Reference
 from checks.remotes import Counted, remotes
 from checks.rests import Ledger
@@ -26,10 +28,12 @@ from checks.run import Run
 from checks.settle import Checked, announce, settle
 from checks.tasks import JobFailed
 from checks.versions.ignores import Ignores
+from checks.versions.shapes import read
 from checks.versions.wishes import Wishes
 from dockrev.fields import UnreadableSecret
 
-BATCH = 20  # services written in one transaction
+MOST_AT_ONCE = 100  # services written in one transaction
+WRITE_EVERY = 0.25  # seconds; so often it is seen, too, that somebody cancelled
 
 Clients = dict[str, Counted]
 
@@ -40,8 +44,8 @@ def check_service(run: Run) -> Outcome:
     if service is None:
         raise JobFailed(_("The service is not there any more."))
     ignores = ignoring.by_service([service], timezone.now())[service.pk]
-    clients = _clients([service], run.job)
-    checked = _look(service, clients, ignores)
+    with _clients([service], run.job) as clients:
+        checked = _look(service, clients, ignores)
     run.log(_words(checked))
     ledger = Ledger(run, clients)
     ledger.exchange()
@@ -61,21 +65,16 @@ def check_many(run: Run) -> Outcome:
     if run.job.scope == Job.Scope.STACK:
         services = services.filter(stack=run.job.stack_id)
     chosen = list(services)
-    clients = _clients(chosen, run.job)
-    ledger = Ledger(run, clients)
     done: list[Checked] = []
-    waiting: list[Checked] = []
-    with closing(_look_at_all(chosen, clients)) as looked:
-        for checked in looked:
-            run.log(_words(checked))
-            waiting.append(checked)
-            done.append(checked)
-            if len(waiting) >= BATCH or len(done) == len(chosen):
-                _write(waiting, clients)
-                waiting = []
-                ledger.exchange()
-            ledger.tell_of_rests()
-            run.progress(len(done), len(chosen), str(checked.service))
+    with _clients(chosen, run.job) as clients:
+        ledger = Ledger(run, clients)
+        for some in _look_at_all(chosen, clients):
+            done += some
+            if some:
+                run.log_all([_words(each) for each in some])
+                _write(some, clients)
+                run.progress(len(done), len(chosen), str(some[-1].service))
+            ledger.exchange()
             run.stop_if_cancelled()
     summary = {**_summary(done), **ledger.figures()}
     return Outcome(summary, write=partial(_tell, [service.pk for service in chosen]))
@@ -111,32 +110,47 @@ def _tell(service_ids: list[str], job: Job) -> None:
     announce(job, service_ids, timezone.now())
 
 
-def _look_at_all(services: list[Service], clients: Clients) -> Generator[Checked, None, None]:
-    """Check services at once, a few at a time for each registry, as each is done.
+def _look_at_all(services: list[Service], clients: Clients) -> Iterator[list[Checked]]:
+    """Check services at once, as many for each registry as it has lanes, some as they are done.
 
-    Each registry has threads of its own: a slow one takes none from the others.
+    Those that ask most begin first, so that none is left at the end to ask alone. Where nothing
+    comes for a while that is said, too: by an empty list.
     """
     ignores = ignoring.by_service(services, timezone.now())
-    pools = {host: ThreadPoolExecutor(PER_HOST) for host in clients}
-    try:
-        futures = [
-            pools[each.registry].submit(_look, each, clients, ignores[each.pk]) for each in services
-        ]
-        for future in as_completed(futures):
-            yield future.result()
-    finally:
-        for pool in pools.values():
-            pool.shutdown(wait=False, cancel_futures=True)
+    done: SimpleQueue[Future[Checked]] = SimpleQueue()
+    for each in sorted(services, key=lambda each: read(each.tag) is None):
+        lanes = clients[each.registry].lanes
+        lanes.start(_look, each, clients, ignores[each.pk]).add_done_callback(done.put)
+    left = len(services)
+    while left:
+        some = _take(done, min(left, MOST_AT_ONCE))
+        left -= len(some)
+        yield some
 
 
-def _clients(services: list[Service], job: Job) -> Clients:
+def _take(done: SimpleQueue[Future[Checked]], most: int) -> list[Checked]:
+    """Wait for results for a while, so that not each is written by itself."""
+    some: list[Checked] = []
+    until = time.monotonic() + WRITE_EVERY
+    while len(some) < most and (left := until - time.monotonic()) > 0:
+        with suppress(Empty):
+            some.append(done.get(timeout=left).result())
+    return some
+
+
+@contextmanager
+def _clients(services: list[Service], job: Job) -> Iterator[Clients]:
     """Clients for all their registries, which know the lists of tags that are kept."""
     try:
         clients = remotes({service.registry for service in services}, _trusted_since(job))
     except UnreadableSecret as error:
         raise JobFailed(str(error)) from None
     tag_lists.lend(_listers(clients), services)
-    return clients
+    try:
+        yield clients
+    finally:
+        for client in clients.values():
+            client.lanes.close()
 
 
 def _trusted_since(job: Job) -> datetime | None:

@@ -7,9 +7,10 @@ may follow it: the highest of each step is found, too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from functools import partial
+from typing import Protocol, TypeVar
 
 from django.utils.translation import gettext as _
 
@@ -19,6 +20,8 @@ from checks.versions.choice import STEPS, Choice, choose
 from checks.versions.ignores import Ignores
 from checks.versions.shapes import read
 from checks.versions.wishes import DIGEST, NOTHING, VERSION, Wishes
+
+T = TypeVar("T")
 
 REBUILT = "rebuilt"
 SAME = "same"
@@ -85,6 +88,13 @@ class Remote(Protocol):
         """All tags of a repository. May be gone through again."""
 
 
+class Asking(Remote, Protocol):
+    """A registry that may be asked several things at once."""
+
+    def together(self, calls: Sequence[Callable[[], T]]) -> list[T]:
+        """What came of each call, in order. They ask, and none waits for another."""
+
+
 @dataclass(frozen=True)
 class Verdict:
     """`status` is one of `Service.Status`; `reason` says why, where that needs words.
@@ -108,7 +118,7 @@ class Verdict:
 EVERYTHING = Wishes()
 
 
-def decide(local: Local, remote: Remote, wishes: Wishes = EVERYTHING) -> Verdict:
+def decide(local: Local, remote: Asking, wishes: Wishes = EVERYTHING) -> Verdict:
     """Compare what runs with what the registry has under the same tag, and under later ones.
 
     A version that a rule hides gives way to the next lower one of its step; where there is none,
@@ -150,16 +160,15 @@ def _rebuilt(local: Local, remote: Remote, ignores: Ignores) -> Verdict:
     return _concluded(Verdict("up_to_date"), [found] if found else [], ignores)
 
 
-def _with_versions(local: Local, remote: Remote, wishes: Wishes, same: Verdict) -> Verdict:
+def _with_versions(local: Local, remote: Asking, wishes: Wishes, same: Verdict) -> Verdict:
     """Add the versions that follow. What is known of the same tag stays if they are not."""
     tag, repository = local.reference.tag, local.reference.repository
-    found: list[Found] = []
     try:
         choice = choose(tag, remote.tags(repository), wishes.policy)
         wanted = {**choice.hidden, **choice.newest} if choice else {}
-        for step, newer in sorted(wanted.items(), key=lambda each: STEPS.index(each[0])):
-            if each := _version(local, remote, step, newer):
-                found.append(each)
+        steps = sorted(wanted, key=STEPS.index)
+        looks = [partial(_version, local, remote, step, wanted[step]) for step in steps]
+        found = [each for each in remote.together(looks) if each]
     except RegistryError as error:
         # Nothing is called up to date that could not be looked at as a whole.
         status = same.status if same.found else "error"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -11,7 +11,8 @@ from django.utils.translation import gettext as _
 
 from checks.decide import Found, Local, Verdict, decide
 from checks.discovery.projects import FoundProject, FoundService
-from checks.registry.client import PER_HOST, Access, NotFound, RegistryClient, RegistryError
+from checks.registry.client import Access, NotFound, RegistryClient, RegistryError
+from checks.registry.lanes import Lanes, at_once
 from checks.registry.once import Once
 from checks.registry.reference import BadReference, Reference, parse
 from checks.versions.choice import Choice
@@ -46,11 +47,11 @@ def check_all(projects: Sequence[FoundProject], access_of: Callable[[str], Acces
 
 
 class _Host:
-    """A registry and the threads that ask it: a slow one takes none from the others."""
+    """A registry and the lanes to it: a slow one takes none from the others."""
 
     def __init__(self, access: Access) -> None:
-        self.remote = Once(RegistryClient(access))
-        self.threads = ThreadPoolExecutor(PER_HOST)
+        self.lanes = Lanes(at_once(access.host))
+        self.remote = Once(RegistryClient(access), self.lanes)
 
 
 @contextmanager
@@ -66,7 +67,7 @@ def _hosts(access_of: Callable[[str], Access]) -> Iterator[Callable[[str], _Host
         yield at
     finally:
         for host in hosts.values():
-            host.threads.shutdown(wait=False, cancel_futures=True)
+            host.lanes.close()
 
 
 def _begin(
@@ -89,7 +90,7 @@ def _begin(
         return lambda: line(Verdict("error"), text)
     host = at_host(reference.registry)
     local = _local(reference, service)
-    future: Future[Verdict] = host.threads.submit(decide, local, host.remote)
+    future: Future[Verdict] = host.lanes.start(decide, local, host.remote)
 
     def wait() -> Line:
         try:

@@ -11,6 +11,7 @@ from checks.models import Registry
 from checks.registry.client import Access
 from checks.registry.credential_helpers import Account
 from checks.registry.docker_config import Login, Logins, read_config
+from checks.registry.lanes import Lanes, at_once
 from checks.registry.once import Once
 from checks.registry.reference import normal_host
 from checks.registry.traffic import Traffic
@@ -20,9 +21,9 @@ from checks.tag_lists import Lister
 class Counted(Once):
     """A registry in one run: each question is asked once, and what that cost is counted."""
 
-    def __init__(self, access: Access, trusted_since: datetime | None) -> None:
+    def __init__(self, access: Access, lanes: Lanes, trusted_since: datetime | None) -> None:
         self.lister = Lister(access, trusted_since)
-        super().__init__(self.lister)
+        super().__init__(self.lister, lanes)
         self.traffic = access.traffic
 
 
@@ -34,7 +35,11 @@ def remotes(hosts: Iterable[str], trusted_since: datetime | None = None) -> dict
     wanted = set(hosts)
     rows = {row.host: row for row in Registry.objects.filter(host__in=wanted)}
     logins = Logins(read_config(settings.DOCKER_CONFIG))
-    return {host: Counted(_access(host, rows.get(host), logins), trusted_since) for host in wanted}
+    lanes = {host: Lanes(at_once(host, len(wanted))) for host in wanted}
+    return {
+        host: Counted(_access(host, rows.get(host), logins), lanes[host], trusted_since)
+        for host in wanted
+    }
 
 
 def _access(host: str, row: Registry | None, logins: Logins) -> Access:

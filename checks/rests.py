@@ -25,11 +25,6 @@ class Ledger:
         self._traffics = {host: client.traffic for host, client in clients.items()}
         self._told: set[str] = set()
 
-    def tell_of_rests(self) -> None:
-        """Say at once, and let others know, that a registry rests since the last time."""
-        if self._resting().keys() - self._told:
-            self.exchange()
-
     def exchange(self) -> None:
         _exchange(self._traffics, timezone.now())
         for host, until in sorted(self._resting().items()):

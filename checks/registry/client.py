@@ -26,7 +26,6 @@ from checks.registry.transport import Question, ask
 from dockrev import http
 
 __all__ = [
-    "PER_HOST",
     "Access",
     "BadAnswer",
     "NotFound",
@@ -37,7 +36,6 @@ __all__ = [
     "Unavailable",
 ]
 
-PER_HOST = 8  # requests at once to one registry, for whoever starts threads
 MIB = 1024 * 1024
 
 

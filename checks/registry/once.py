@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 from checks.decide import Child, Remote
+from checks.registry.lanes import Lanes
 from checks.registry.reference import Reference
+
+T = TypeVar("T")
 
 
 class Once:
-    """A `Remote` that remembers answers, and refusals too, for as long as one run lasts."""
+    """A `Remote` that remembers answers, and refusals too, for as long as one run lasts.
 
-    def __init__(self, remote: Remote) -> None:
+    Its `lanes` ask the registry; who starts them closes them.
+    """
+
+    def __init__(self, remote: Remote, lanes: Lanes) -> None:
         self._remote = remote
+        self.lanes = lanes
         self._lock = Lock()
         self._answers: dict[tuple[str, ...], Future[Any]] = {}
 
@@ -36,6 +43,9 @@ class Once:
             ("tags", repository), lambda: self._remote.tags(repository)
         )
         return tags
+
+    def together(self, calls: Sequence[Callable[[], T]]) -> list[T]:
+        return self.lanes.together(calls)
 
     def _once(self, key: tuple[str, ...], ask: Callable[[], Any]) -> Any:
         """Ask, or wait for the thread that is asking already."""

@@ -13,9 +13,13 @@ from threading import Lock
 
 from django.utils import timezone
 
+from checks.registry.lanes import BRIDGE
+from dockrev.http import Unreachable
+
 FIRST_REST = timedelta(minutes=1)  # where a registry does not say how long
 LONGEST_GUESS = timedelta(hours=6)
 MOST_DOUBLINGS = 10
+MOST_SILENCES = 10
 
 # `100;w=21600`: so many in so many seconds. The window is left out by some.
 _LIMIT = re.compile(r"\s*(\d{1,9})(?:\s*;\s*w=(\d{1,9}))?")
@@ -34,7 +38,8 @@ class Traffic:
     """Counts, and the rest that the registry wants: nothing is asked of it before that is over.
 
     `rests` are those in a row, without a word in between. `told_to_rest` says that the last of
-    them began in this run. `seconds` are those of all requests together. Threads may share one.
+    them began in this run. `silences` are requests in a row that got no answer at all. `seconds`
+    are those of all requests together. Threads may share one.
     """
 
     def __init__(self, rests_until: datetime | None = None, rests: int = 0) -> None:
@@ -45,6 +50,7 @@ class Traffic:
         self.answered_at: datetime | None = None
         self.limit: Limit | None = None
         self.requests = self.pulls = self.refused = 0
+        self.silences = 0
         self.seconds = 0.0
         self._lock = Lock()
 
@@ -53,15 +59,25 @@ class Traffic:
         until = self.rests_until
         return until if until and until > timezone.now() else None
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether so many got no answer that to ask more would be in vain."""
+        return self.silences >= MOST_SILENCES
+
     @contextmanager
     def asking(self) -> Iterator[None]:
-        started = time.monotonic()
-        try:
-            yield
-        finally:
-            with self._lock:
-                self.requests += 1
-                self.seconds += time.monotonic() - started
+        with BRIDGE.crossing():
+            started = time.monotonic()
+            try:
+                yield
+                self.silences = 0
+            except Unreachable:
+                self.silences += 1
+                raise
+            finally:
+                with self._lock:
+                    self.requests += 1
+                    self.seconds += time.monotonic() - started
 
     def pulled(self) -> None:
         """An image was read, which Docker Hub counts."""

@@ -44,7 +44,7 @@ def ask(question: Question) -> http.Response:
     url = question.url
     for _hop in range(MAX_REDIRECTS + 1):
         here = urlsplit(url)
-        _refuse_rest(question.access)
+        _refuse_vain(question.access)
         answer = _send(question, url, authorized=origin(here) == origin(start))
         location = answer.headers.get("Location", "") if answer.status in REDIRECTS else ""
         if not location:
@@ -104,7 +104,11 @@ def _next(url: str, location: str) -> str:
     return target
 
 
-def _refuse_rest(access: Access) -> None:
+def _refuse_vain(access: Access) -> None:
+    """Ask nothing of a registry that rests, nor of one that has long not said a word."""
+    if access.traffic.is_silent:
+        text = _("%(host)s is not asked again in this check: no answer came, time after time.")
+        raise Unavailable(f"{access.traffic.trouble} {text % {'host': access.host}}")
     if until := access.traffic.resting_until:
         text = _("%(host)s rests until %(time)s: nothing is asked of it before.")
         raise Resting(text % {"host": access.host, "time": shown(until)})

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import pytest
 
@@ -12,6 +13,7 @@ from checks.registry.errors import NotFound, RegistryError, Unavailable
 from checks.registry.reference import Reference, parse
 from tests.github import digest
 
+T = TypeVar("T")
 OLD, NEW, INDEX = digest("old"), digest("new"), digest("index")
 NGINX = parse("nginx:stable")
 RUNS_OLD = Local(NGINX, running=frozenset({OLD}), platform="linux/amd64", started=True)
@@ -45,6 +47,9 @@ class Has:
         if self.platforms is None:
             return None
         return tuple(Child(platform, of) for platform, of in self.platforms.items())
+
+    def together(self, calls: Sequence[Callable[[], T]]) -> list[T]:
+        return [call() for call in calls]
 
 
 class TestDecide:

@@ -11,7 +11,8 @@ from django.utils import timezone
 
 from checks import queue
 from checks.models import Candidate, Job, JobLog, Registry, Service
-from checks.registry.client import PER_HOST, Resting
+from checks.registry.client import Resting
+from checks.registry.lanes import PER_HOST
 from checks.registry.reference import parse
 from checks.remotes import remotes
 from checks.rests import Ledger
