@@ -8,7 +8,7 @@ from django.apps import AppConfig
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from dockrev import retention, ticks
+from dockrev import retention, sections, ticks
 
 
 class ChecksConfig(AppConfig):
@@ -20,9 +20,11 @@ class ChecksConfig(AppConfig):
         from checks.discovery import job as discovery  # noqa: PLC0415 - the same
         from checks.engine_health import engine_health  # noqa: PLC0415 - the same
         from checks.models import Candidate, Job, TagList  # noqa: PLC0415 - the same
+        from checks.policy_pages import SECTION  # noqa: PLC0415 - the same
         from dockrev import probes, schedules  # noqa: PLC0415 - the same
 
         probes.HEALTH["engine"] = engine_health
+        sections.register(SECTION)
         ticks.register(queue)
         ticks.preload("checks.tasks", "checks.discovery.look")
         kinds.register(discovery.KIND)

@@ -15,7 +15,7 @@ from django.db.models import Prefetch
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from checks import ignoring, queue, tag_lists
+from checks import ignoring, policies, queue, tag_lists
 from checks.decide import Found, Local, Verdict, decide
 from checks.kinds import JobKind, Outcome
 from checks.models import Candidate, Job, Service
@@ -95,7 +95,8 @@ def enqueue_scheduled() -> queue.Queued:
 def _services() -> ServiceQuerySet:
     """Services with all that a look at them needs; of their candidates, those that are open."""
     candidates = Prefetch("candidates", Candidate.objects.open())
-    return Service.objects.select_related("stack__host").prefetch_related(candidates)
+    services = Service.objects.with_policies().select_related("stack__host")
+    return services.prefetch_related(candidates)
 
 
 @transaction.atomic
@@ -168,28 +169,29 @@ def _look(service: Service, clients: Clients, ignores: Ignores) -> Checked:
     """Ask the registry about one service. No database, no exception."""
     if not service.repository:
         return Checked(service, Verdict("unknown", reason=_("It names no image.")))
-    local = _local_of(service)
+    wishes = Wishes(ignores, policies.of_service(service).held)
+    local = _local_of(service, wishes.platform)
     try:
-        return Checked(
-            service, decide(local, clients[service.registry], Wishes(ignores, service.policy))
-        )
+        return Checked(service, decide(local, clients[service.registry], wishes), local.platform)
     except NotFound as error:
         return Checked(service, Verdict("unknown", reason=str(error)))
     except RegistryError as error:
         return Checked(service, failure=str(error))
 
 
-def _local_of(service: Service) -> Local:
-    """What runs of a service, as far as the rows say. Asks no database."""
+def _local_of(service: Service, wanted: str) -> Local:
+    """What runs of a service, as far as the rows say, to be compared for the platform that is
+    wanted, if any is. Asks no database."""
     known = service.baseline_digest if service.baseline_ref == service.image_ref else ""
-    platform = service.runs_on
+    platform = wanted or service.runs_on
+    candidates = [row for row in service.candidates.all() if row.platform == platform]
     return Local(
         Reference(service.registry, service.repository, service.tag, service.pinned_digest),
         running=frozenset(service.running_digests),
         baseline=known,
         platform=platform,
         started=service.state != Service.State.ABSENT,
-        known={row.digest: _known(row) for row in service.candidates.all()},
+        known={row.digest: _known(row) for row in candidates},
         equal=service.equal_indexes.get(platform, {}),
     )
 

@@ -16,16 +16,17 @@ from django.utils.translation import gettext as _
 
 from checks.registry.errors import NotFound, RegistryError
 from checks.registry.reference import Reference
-from checks.versions.choice import STEPS, Choice, choose
+from checks.versions.choice import STEPS, Choice, choose, version_of
 from checks.versions.ignores import Ignores
-from checks.versions.shapes import read
-from checks.versions.wishes import DIGEST, NOTHING, VERSION, Wishes
+from checks.versions.policies import DIGEST, NOTHING, VERSION
+from checks.versions.wishes import Wishes
 
 T = TypeVar("T")
 
 REBUILT = "rebuilt"
 SAME = "same"
 """The step to an index that has, for our platform, the very image that runs."""
+MAX_SHOWN = 80
 
 
 @dataclass(frozen=True)
@@ -133,13 +134,16 @@ def decide(local: Local, remote: Asking, wishes: Wishes = EVERYTHING) -> Verdict
         return Verdict("unknown", reason=_("Built here: no registry has this image."))
     if wishes.track == NOTHING:
         return Verdict("unknown", reason=_("Its policy is to track nothing."))
+    is_version = version_of(tag, wishes.policy) is not None
     if wishes.track == VERSION:
-        if read(tag) is None:
+        if not is_version:
             reason = _("Its policy is to track versions, and its tag is none.")
-            return Verdict("unknown", reason=reason)
+            return Verdict("unknown", reason=_unfit(tag, wishes) or reason)
         return _with_versions(local, remote, wishes, Verdict("up_to_date"))
-    if read(tag) is None or wishes.track == DIGEST:
-        return _rebuilt(local, remote, wishes.ignores)
+    if not is_version or wishes.track == DIGEST:
+        verdict = _rebuilt(local, remote, wishes.ignores)
+        unfit = "" if wishes.track == DIGEST else _unfit(tag, wishes)
+        return replace(verdict, reason=" ".join(filter(None, [verdict.reason, unfit])))
     try:
         same = _rebuilt(local, remote, wishes.ignores)
     except NotFound as gone:
@@ -148,6 +152,20 @@ def decide(local: Local, remote: Asking, wishes: Wishes = EVERYTHING) -> Verdict
             raise
         return verdict
     return _with_versions(local, remote, wishes, same)
+
+
+def _unfit(tag: str, wishes: Wishes) -> str:
+    """Why the transform makes no version of a tag; empty where there is no transform."""
+    comparable = wishes.policy.comparable
+    if comparable is None:
+        return ""
+    part = comparable(tag)
+    if part is None:
+        return _("The transform does not match its tag, so no later versions are looked for.")
+    text = _(
+        "The transform makes “%(part)s” of its tag, which is no version, so none are looked for."
+    )
+    return text % {"part": part[:MAX_SHOWN]}
 
 
 def _rebuilt(local: Local, remote: Remote, ignores: Ignores) -> Verdict:

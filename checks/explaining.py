@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from checks.versions.choice import Dropped
+from checks.versions.policies import Fault
 
 STEPS: dict[str, str | Promise] = {
     "rebuilt": gettext_lazy("rebuilt"),
@@ -20,6 +21,7 @@ STEPS: dict[str, str | Promise] = {
 RULES: dict[str, str | Promise] = {
     Dropped.SIGNATURE: gettext_lazy("signatures and attestations"),
     Dropped.NO_VERSION: gettext_lazy("no versions"),
+    Dropped.NO_MATCH: gettext_lazy("no match for the transform"),
     Dropped.NOT_INCLUDED: gettext_lazy("not among those to include"),
     Dropped.EXCLUDED: gettext_lazy("excluded"),
     Dropped.OTHER_VARIANT: gettext_lazy("other variants"),
@@ -49,3 +51,9 @@ def dropped_words(dropped: Mapping[str, int]) -> str:
         total,
     )
     return text % {"total": total, "rules": rules}
+
+
+def fault_words(fault: Fault) -> str:
+    """What is wrong with a label, and what that means."""
+    text = _("The label %(label)s cannot be read and does not count. %(why)s")
+    return text % {"label": fault.label, "why": fault.message}

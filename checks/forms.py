@@ -5,31 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
-from checks import asking, ignoring
-from checks.models import IgnoreRule, Job, Service
-from checks.versions.choice import MAJOR, MINOR, PATCH
+from checks import ignoring
+from checks.models import IgnoreRule
 from checks.versions.ignores import read_rule
-from checks.versions.patterns import MAX_LENGTH, BadPattern, pattern
-from checks.versions.wishes import AUTO, DEFAULTS, DIGEST, NOTHING, VERSION
+from checks.versions.patterns import BadPattern
 from dockrev.forms import RowForm
 
 MAX_RULES = 1000
-TRACKS = {
-    AUTO: gettext_lazy("Whatever its tag allows"),
-    DIGEST: gettext_lazy("Rebuilt images of its tag alone"),
-    VERSION: gettext_lazy("Newer versions alone"),
-    NOTHING: gettext_lazy("Nothing"),
-}
-LARGEST = {
-    PATCH: gettext_lazy("patch"),
-    MINOR: gettext_lazy("minor"),
-    MAJOR: gettext_lazy("major"),
-}
 
 
 class IgnoreRuleForm(RowForm):
@@ -67,43 +52,3 @@ class IgnoreRuleForm(RowForm):
             ignoring.made(self.instance, self.by, now)
         else:
             ignoring.change(self.instance, self.by, now)
-
-
-class PolicyForm(forms.Form):
-    """What people want to hear of one service. `faults` say where patterns go wrong."""
-
-    track = forms.ChoiceField(label=gettext_lazy("Tracks"), choices=list(TRACKS.items()))
-    include = forms.CharField(
-        label=gettext_lazy("Only tags that match"), max_length=MAX_LENGTH, required=False
-    )
-    exclude = forms.CharField(
-        label=gettext_lazy("No tags that match"), max_length=MAX_LENGTH, required=False
-    )
-    largestStep = forms.ChoiceField(
-        label=gettext_lazy("Largest step"), choices=list(LARGEST.items())
-    )
-    prereleases = forms.BooleanField(label=gettext_lazy("Pre-releases, too"), required=False)
-
-    def __init__(self, service: Service, data: Any = None) -> None:
-        super().__init__(data, initial={**DEFAULTS, **service.policy})
-        self.service = service
-        self.faults: dict[str, BadPattern] = {}
-
-    def clean(self) -> None:
-        for name in ("include", "exclude"):
-            try:
-                pattern(self.cleaned_data.get(name, ""))
-            except BadPattern as error:
-                self.faults[name] = error
-                self.add_error(name, str(error))
-
-    @transaction.atomic
-    def write(self, by: str) -> None:
-        """Keep what is not the default, and have the service checked by it."""
-        kept = {name: each for name, each in self.cleaned_data.items() if each != DEFAULTS[name]}
-        if kept == self.service.policy:
-            return
-        self.service.policy = kept
-        self.service.save(update_fields=["policy"])
-        if Service.objects.current().filter(pk=self.service.pk).exists():
-            asking.check_service(self.service, by, reason=Job.Reason.POLICY)

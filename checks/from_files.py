@@ -11,18 +11,22 @@ from django.utils.translation import gettext as _
 
 from checks.decide import Found, Local, Verdict, decide
 from checks.discovery.projects import FoundProject, FoundService
+from checks.explaining import fault_words
 from checks.registry.client import Access, NotFound, RegistryClient, RegistryError
 from checks.registry.lanes import Lanes, at_once
 from checks.registry.once import Once
 from checks.registry.reference import BadReference, Reference, parse
 from checks.versions.choice import Choice
+from checks.versions.policies import Source, holding, read_labels
+from checks.versions.wishes import Wishes
 
 
 @dataclass(frozen=True)
 class Line:
     """One service and what came of it: the best of what was found comes first.
 
-    `error` says why it, or a part of it, could not be checked.
+    `error` says why it, or a part of it, could not be checked; `notes`, what else somebody should
+    know of its labels.
     """
 
     stack: str
@@ -33,6 +37,7 @@ class Line:
     reason: str = ""
     error: str = ""
     choice: Choice | None = None
+    notes: tuple[str, ...] = ()
 
 
 def check_all(projects: Sequence[FoundProject], access_of: Callable[[str], Access]) -> list[Line]:
@@ -74,11 +79,14 @@ def _begin(
     stack: str, service: FoundService, at_host: Callable[[str], _Host]
 ) -> Callable[[], Line]:
     """Start to check a service; call what is returned to wait for what came of it."""
+    said, faults = read_labels(service.labels)
+    wishes = Wishes(held=holding({Source.LABEL: said}))
+    notes = tuple(fault_words(fault) for fault in faults)
 
     def line(verdict: Verdict, error: str = "") -> Line:
         known = (stack, service.name, service.image_ref, verdict.status, verdict.found)
         why = (verdict.reason, error or verdict.trouble, verdict.choice)
-        return Line(*known, *why)
+        return Line(*known, *why, notes)
 
     if not service.image_ref:
         reason = _("Built here, and it names no image.")
@@ -89,8 +97,8 @@ def _begin(
         text = str(error)
         return lambda: line(Verdict("error"), text)
     host = at_host(reference.registry)
-    local = _local(reference, service)
-    future: Future[Verdict] = host.lanes.start(decide, local, host.remote)
+    local = _local(reference, wishes.platform or service.platform)
+    future: Future[Verdict] = host.lanes.start(decide, local, host.remote, wishes)
 
     def wait() -> Line:
         try:
@@ -103,6 +111,6 @@ def _begin(
     return wait
 
 
-def _local(reference: Reference, service: FoundService) -> Local:
+def _local(reference: Reference, platform: str) -> Local:
     """Nothing runs as far as files know, and nothing was seen before: a pin is all there is."""
-    return Local(reference, platform=service.platform, keeps_baseline=False)
+    return Local(reference, platform=platform, keeps_baseline=False)

@@ -47,6 +47,7 @@ def _entry(line: Line) -> dict[str, object]:
         "candidate": candidates[0] if candidates else None,
         "candidates": candidates,
         "error": line.error or None,
+        "notes": list(_remarks(line)),
     }
 
 
@@ -92,6 +93,15 @@ def _details(line: Line, width: int | None) -> Iterator[str]:
             yield from _wrapped(_("It is not there for this platform."), width, indent=GAP)
     if line.error:
         yield from _wrapped(line.error, width, indent=GAP)
+    for remark in _remarks(line):
+        yield from _wrapped(remark, width, indent=GAP)
+
+
+def _remarks(line: Line) -> Iterator[str]:
+    """What is to be known beside what was found; why nothing is known stands below the table."""
+    yield from line.notes
+    if line.reason and line.status != "unknown":
+        yield line.reason
 
 
 def _why(line: Line, width: int | None) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from checks import actions, views
+from checks import actions, policy_pages, views
 
 _service = "services/<id:stack_id>/<id:service_id>"
 
@@ -15,6 +15,8 @@ urlpatterns = [
     path("stacks/<id:stack_id>/check", actions.check_stack, name="check_stack"),
     path("stacks/<id:stack_id>/archive", actions.archive_stack, name="archive_stack"),
     path("stacks/<id:stack_id>/restore", actions.restore_stack, name="restore_stack"),
+    path("stacks/<id:stack_id>/policy", policy_pages.show_stack_policy, name="stack_policy"),
+    path("settings/policy", policy_pages.show_policy_for_all, name="policy_for_all"),
     path(_service, views.show_service, name="service"),
     path(f"{_service}/check", actions.check_service, name="check_service"),
     path(f"{_service}/policy", views.change_policy, name="change_policy"),

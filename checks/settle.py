@@ -16,10 +16,12 @@ Status = Service.Status
 
 @dataclass(frozen=True)
 class Checked:
-    """A service and what a check of it came to: a verdict, or the `failure` that prevented one."""
+    """A service and what a check of it came to: a verdict for a platform, or the `failure` that
+    prevented one."""
 
     service: Service
     verdict: Verdict | None = None
+    platform: str = ""
     failure: str = ""
 
     @property
@@ -43,7 +45,7 @@ def settle(checked: Checked, now: datetime) -> None:
         fields |= {"status": verdict.status, "reason": verdict.reason}
         if not verdict.trouble:
             fields["tags_left"] = dict(verdict.choice.dropped) if verdict.choice else {}
-            fields["equal_indexes"] = {service.runs_on: verdict.equal} if verdict.equal else {}
+            fields["equal_indexes"] = {checked.platform: verdict.equal} if verdict.equal else {}
     elif service.status == Status.UNKNOWN:
         fields["status"] = Status.ERROR
     if verdict and verdict.baseline:
@@ -55,12 +57,12 @@ def settle(checked: Checked, now: datetime) -> None:
     # The service may have been archived, or discovered anew, while the registry was asked.
     same = Service.objects.filter(pk=service.pk, image_ref=service.image_ref)
     if same.update(**fields) and verdict is not None:
-        _settle_candidates(service, verdict, now)
+        _settle_candidates(service, verdict, checked.platform, now)
         # Rules may have been made or taken away meanwhile.
         ignoring.apply([service.pk], now)
 
 
-def _settle_candidates(service: Service, verdict: Verdict, now: datetime) -> None:
+def _settle_candidates(service: Service, verdict: Verdict, platform: str, now: datetime) -> None:
     """Keep the open candidates that were found again; close the others, and open the new ones."""
     found = {each.step: each for each in verdict.found}
     for held in service.candidates.open():
@@ -68,27 +70,30 @@ def _settle_candidates(service: Service, verdict: Verdict, now: datetime) -> Non
             continue
         there = found.get(held.step)
         if there and (there.tag, there.digest) == (held.tag, held.digest):
-            changes = {"arch": there.arch, "platforms": list(there.platforms)}
-            Candidate.objects.filter(pk=held.pk).update(**changes)
+            Candidate.objects.filter(pk=held.pk).update(**_facts(there, platform))
             del found[held.step]
             continue
         close(held, Candidate.Closed.SUPERSEDED if there else _why_gone(service, held), now)
     for each in found.values():
-        _open(service, each, now)
+        Candidate.objects.create(
+            service=service,
+            step=each.step,
+            image_ref=service.image_ref,
+            tag=each.tag,
+            digest=each.digest,
+            opened_at=now,
+            **_facts(each, platform),
+        )
 
 
-def _open(service: Service, found: Found, now: datetime) -> None:
-    Candidate.objects.create(
-        service=service,
-        step=found.step,
-        image_ref=service.image_ref,
-        tag=found.tag,
-        digest=found.digest,
-        platform_digest=found.platform_digest,
-        platforms=list(found.platforms),
-        arch=found.arch,
-        opened_at=now,
-    )
+def _facts(found: Found, platform: str) -> dict[str, Any]:
+    """What an image has for a platform."""
+    return {
+        "arch": found.arch,
+        "platform_digest": found.platform_digest,
+        "platform": platform,
+        "platforms": list(found.platforms),
+    }
 
 
 def _why_gone(service: Service, held: Candidate) -> str:

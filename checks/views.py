@@ -12,11 +12,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from checks import history, overview, results
+from checks import history, overview, policies, results
 from checks.explaining import dropped_words
-from checks.forms import PolicyForm
 from checks.kinds import KINDS
 from checks.models import Candidate, IgnoreRule, Job, Registry, Service
+from checks.policy_form import PolicyForm
 from dockrev.pages import PageRequest, page_of, words_of
 from dockrev.permissions import Role, requires, role_of
 
@@ -41,7 +41,7 @@ def show_overview(request: PageRequest) -> HttpResponse:
 @requires(Role.VIEWER)
 def show_service(request: PageRequest, stack_id: str, service_id: str) -> HttpResponse:
     service = _service(stack_id, service_id)
-    return _service_page(request, service, PolicyForm(service))
+    return _service_page(request, service, PolicyForm(policies.of_service(service)))
 
 
 @require_POST
@@ -49,7 +49,7 @@ def show_service(request: PageRequest, stack_id: str, service_id: str) -> HttpRe
 def change_policy(request: PageRequest, stack_id: str, service_id: str) -> HttpResponse:
     """Keep a policy; where it cannot be read, the page comes back with what was typed."""
     service = _service(stack_id, service_id)
-    form = PolicyForm(service, request.POST)
+    form = PolicyForm(policies.of_service(service), request.POST)
     if not form.is_valid():
         return _service_page(request, service, form)
     form.write(request.user.get_username())
@@ -58,7 +58,7 @@ def change_policy(request: PageRequest, stack_id: str, service_id: str) -> HttpR
 
 
 def _service(stack_id: str, service_id: str) -> Service:
-    services = Service.objects.select_related("stack__host")
+    services = Service.objects.with_policies().select_related("stack__host")
     return get_object_or_404(services, pk=service_id, stack_id=stack_id)
 
 
@@ -75,6 +75,8 @@ def _service_page(request: PageRequest, service: Service, form: PolicyForm) -> H
         "candidates": candidates,
         "offer": overview.offer(candidates),
         "form": form,
+        "rows": form.rows(),
+        "platform": form.place.held["platform"].value or service.platform,
         "rules": _rules(service),
         "registry": Registry.objects.filter(host=service.registry).first(),
         "tags_left": dropped_words(service.tags_left),

@@ -38,10 +38,18 @@ class Entry(NamedTuple):
 
 
 NAVIGATION = (
-    Entry("overview", _("Overview"), frozenset({"overview", "service", "change_policy"})),
+    Entry(
+        "overview",
+        _("Overview"),
+        frozenset({"overview", "service", "change_policy", "stack_policy"}),
+    ),
     Entry("queue", _("Queue"), frozenset({"queue", "job"})),
     Entry("deliveries", _("Deliveries"), frozenset({"deliveries", "delivery"})),
-    Entry("settings", _("Settings"), frozenset({"settings", "password", "github_packages"})),
+    Entry(
+        "settings",
+        _("Settings"),
+        frozenset({"settings", "password", "github_packages", "policy_for_all"}),
+    ),
 )
 
 

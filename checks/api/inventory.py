@@ -16,15 +16,10 @@ from rest_framework.views import APIView
 
 from checks import archiving
 from checks.api.shapes import ServiceFacts, ServiceList, StackFacts, StackList, StackWhole
-from checks.forms import LARGEST, TRACKS, PolicyForm
 from checks.models import Candidate, Service, Stack
 from checks.models.stacks import ARCHIVED, ServiceQuerySet
-from checks.versions.patterns import MAX_LENGTH
-from checks.versions.wishes import DEFAULTS
-from dockrev.api.answers import PageQuery, body, page_of, query
-from dockrev.api.fields import MAX_ID, Flag, Text
-from dockrev.errors import InvalidArgument
-from dockrev.forms import require_valid
+from dockrev.api.answers import PageQuery, page_of, query
+from dockrev.api.fields import MAX_ID
 from dockrev.permissions import Role
 
 
@@ -53,7 +48,7 @@ class Stacks(APIView):
 class StackDetail(APIView):
     @extend_schema(responses=StackWhole)
     def get(self, request: Request, stack_id: str) -> Response:
-        stack: Any = _one(stacks(), stack_id)
+        stack: Any = one_of(stacks(), stack_id)
         stack.listed = list(services().filter(stack_id=stack_id))
         return Response(StackWhole(stack).data)
 
@@ -63,7 +58,7 @@ class StackArchive(APIView):
 
     @extend_schema(request=None, responses=StackFacts)
     def post(self, request: Request, stack_id: str) -> Response:
-        stack = _one(stacks(), stack_id)
+        stack = one_of(stacks(), stack_id)
         archiving.archive(stack, timezone.now())
         return Response(StackFacts(stack).data)
 
@@ -73,7 +68,7 @@ class StackRestore(APIView):
 
     @extend_schema(request=None, responses=StackFacts)
     def post(self, request: Request, stack_id: str) -> Response:
-        stack = _one(stacks(), stack_id)
+        stack = one_of(stacks(), stack_id)
         archiving.restore(stack)
         return Response(StackFacts(stack).data)
 
@@ -94,32 +89,7 @@ class Services(APIView):
 class ServiceDetail(APIView):
     @extend_schema(responses=ServiceFacts)
     def get(self, request: Request, service_id: str) -> Response:
-        return Response(ServiceFacts(_one(services(), service_id)).data)
-
-
-class PolicyChange(serializers.Serializer[Any]):
-    track = serializers.ChoiceField(list(TRACKS.items()), required=False)
-    include = Text(required=False, allow_blank=True, max_length=MAX_LENGTH)
-    exclude = Text(required=False, allow_blank=True, max_length=MAX_LENGTH)
-    largestStep = serializers.ChoiceField(list(LARGEST.items()), required=False)
-    prereleases = Flag(required=False)
-
-
-class ServicePolicy(APIView):
-    writes = Role.OPERATOR
-
-    @extend_schema(request=PolicyChange, responses=ServiceFacts)
-    def patch(self, request: Request, service_id: str) -> Response:
-        """What is not named stays; a check by the new policy is queued."""
-        service = _one(services(), service_id)
-        given = {**DEFAULTS, **service.policy, **body(PolicyChange, request)}
-        form = PolicyForm(service, given)
-        if not form.is_valid():
-            for name, fault in form.faults.items():
-                raise InvalidArgument(name, str(fault), position=fault.position)
-        require_valid(form)
-        form.write(request.user.get_username())
-        return Response(ServiceFacts(service).data)
+        return Response(ServiceFacts(one_of(services(), service_id)).data)
 
 
 class ServiceArchive(APIView):
@@ -127,7 +97,7 @@ class ServiceArchive(APIView):
 
     @extend_schema(request=None, responses=ServiceFacts)
     def post(self, request: Request, service_id: str) -> Response:
-        service = _one(services(), service_id)
+        service = one_of(services(), service_id)
         archiving.archive(service, timezone.now())
         return Response(ServiceFacts(service).data)
 
@@ -137,7 +107,7 @@ class ServiceRestore(APIView):
 
     @extend_schema(request=None, responses=ServiceFacts)
     def post(self, request: Request, service_id: str) -> Response:
-        service = _one(services(), service_id)
+        service = one_of(services(), service_id)
         archiving.restore(service)
         return Response(ServiceFacts(service).data)
 
@@ -153,13 +123,13 @@ def services() -> ServiceQuerySet:
     """Services with all that their shape needs: two queries, however many there are."""
     candidates = Prefetch("candidates", Candidate.objects.open(), to_attr="open_candidates")
     return (
-        Service.objects.select_related("stack")
+        Service.objects.with_policies()
         .prefetch_related(candidates)
         .order_by("stack__name", "stack_id", "name")
     )
 
 
-def _one(rows: QuerySet[Any], pk: str) -> Any:
+def one_of(rows: QuerySet[Any], pk: str) -> Any:
     row = rows.filter(pk=pk).first()
     if row is None:
         raise Http404

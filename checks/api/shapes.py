@@ -8,10 +8,11 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from checks.forms import LARGEST, TRACKS
+from checks import policies
+from checks.api.policy_shapes import PolicyFacts
 from checks.models import Candidate, Job, JobLog, Service, Stack
 from checks.overview import by_step, offer
-from checks.versions.wishes import DEFAULTS
+from checks.versions.policies import Source
 from dockrev.api.answers import Page
 from dockrev.api.fields import Moment, NoneIfEmpty
 
@@ -43,16 +44,8 @@ class CandidateFacts(serializers.Serializer[Candidate]):
         return "digest" if candidate.step == Candidate.Step.REBUILT else "version"
 
 
-class PolicyFacts(serializers.Serializer[Any]):
-    track = serializers.ChoiceField(list(TRACKS.items()))
-    include = serializers.CharField()
-    exclude = serializers.CharField()
-    largestStep = serializers.ChoiceField(list(LARGEST.items()))
-    prereleases = serializers.BooleanField()
-
-
 class ServiceFacts(serializers.Serializer[Service]):
-    """Needs `stack` and, as `open_candidates`, the candidates that are open."""
+    """Needs services `with_policies` and, as `open_candidates`, the candidates that are open."""
 
     id = serializers.CharField()
     stackId = serializers.CharField(source="stack_id")
@@ -86,8 +79,10 @@ class ServiceFacts(serializers.Serializer[Service]):
 
     @extend_schema_field(PolicyFacts(allow_null=True))
     def get_policy(self, service: Service) -> dict[str, Any] | None:
-        """What it tracks; null as long as that is the default."""
-        return {**DEFAULTS, **service.policy} if service.policy else None
+        """What holds for it; null as long as that is the default and nobody said it."""
+        place = policies.of_service(service)
+        unsaid = all(each.source == Source.DEFAULT for each in place.held.values())
+        return None if unsaid and not place.faults else PolicyFacts(place).data
 
     @extend_schema_field(serializers.CharField(allow_null=True))
     def get_ignoredBy(self, service: Any) -> str | None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from django.urls import path
 
-from checks.api import ignores, inventory, work
+from checks.api import ignores, inventory, policies, work
 
 urlpatterns = [
     path("stacks", inventory.Stacks.as_view()),
     path("stacks/<id:stack_id>", inventory.StackDetail.as_view()),
     path("stacks/<id:stack_id>/archive", inventory.StackArchive.as_view()),
     path("stacks/<id:stack_id>/restore", inventory.StackRestore.as_view()),
+    path("stacks/<id:stack_id>/policy", policies.StackPolicy.as_view()),
+    path("policy", policies.PolicyForAll.as_view()),
     path("services", inventory.Services.as_view()),
     path("services/<id:service_id>", inventory.ServiceDetail.as_view()),
-    path("services/<id:service_id>/policy", inventory.ServicePolicy.as_view()),
+    path("services/<id:service_id>/policy", policies.ServicePolicy.as_view()),
     path("services/<id:service_id>/archive", inventory.ServiceArchive.as_view()),
     path("services/<id:service_id>/restore", inventory.ServiceRestore.as_view()),
     path("ignores", ignores.Ignores.as_view()),

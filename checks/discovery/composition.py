@@ -1,6 +1,7 @@
 """Compose files put together: later files over earlier ones, `extends`, `include`.
 
-Only what a check needs is kept of a service: its image, its platform, and whether it is built.
+Only what a check needs is kept of a service: its image, its platform, its labels that are about
+policy, and whether it is built.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from checks.discovery.documents import RESET, BadDocument, Replacement, load
+from checks.discovery.documents import RESET, BadDocument, Replacement, ReplacementList, load
 from checks.discovery.dotenv import read_environment
 from checks.discovery.interpolation import BadVariable, interpolate
+from checks.versions.policies import LABELS, known_labels
 
 MAX_DEPTH = 10
 MAX_INCLUDES = 200  # in a project, however often a file is included
@@ -96,6 +98,8 @@ class Composition:
         for key in ("image", "platform"):
             if part.get(key) is not RESET:
                 part[key] = self._text(file, part.get(key), scope)
+        if "labels" in body:
+            part["labels"] = self._labels(file, body["labels"], scope)
         if isinstance(body, Replacement):
             part = Replacement(part)
         if "extends" not in body:
@@ -156,6 +160,19 @@ class Composition:
             return None
         return file.parent / text if text else None
 
+    def _labels(self, file: Path, labels: Any, scope: Scope) -> Any:
+        """The labels that are about policy, of a mapping or of a list of `name=value`."""
+        if labels is RESET:
+            return labels
+        if isinstance(labels, list):
+            pairs = [str(each).partition("=")[::2] for each in labels]
+        else:
+            pairs = list(labels.items()) if isinstance(labels, dict) else []
+        ours = {str(name): value for name, value in pairs if str(name) in LABELS}
+        texts = {name: self._text(file, value, scope) for name, value in ours.items()}
+        is_whole = isinstance(labels, Replacement | ReplacementList)
+        return Replacement(known_labels(texts)) if is_whole else known_labels(texts)
+
     def _text(self, file: Path, value: Any, scope: Scope) -> str:
         if not isinstance(value, str):
             return ""
@@ -172,8 +189,11 @@ class Composition:
 
 
 def _over(base: Part, part: Part) -> Part:
-    """What a part does not say, or says empty, stays; what it resets goes."""
+    """What a part does not say, or says empty, stays; what it resets goes. Labels add up."""
     merged = base | {key: value for key, value in part.items() if value not in (None, "")}
+    below, labels = base.get("labels"), part.get("labels")
+    if isinstance(below, dict) and isinstance(labels, dict) and not isinstance(labels, Replacement):
+        merged["labels"] = {**below, **labels}
     return {key: value for key, value in merged.items() if value is not RESET}
 
 

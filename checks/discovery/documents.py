@@ -31,6 +31,10 @@ class Replacement(dict[str, Any]):
     """A mapping marked `!override`: it takes the place of the earlier one whole."""
 
 
+class ReplacementList(list[Any]):
+    """A list marked `!override`: the same of it."""
+
+
 def load(path: Path) -> Mapping[str, Any]:
     """Return the file's mapping, not to be changed. Raises OSError or BadDocument."""
     status = path.stat()
@@ -134,7 +138,7 @@ def _override(loader: _Loader, node: yaml.Node) -> object:
             (str(k), v) for k, v in loader.construct_mapping(node, deep=True).items()
         )
     if isinstance(node, yaml.SequenceNode):
-        return loader.construct_sequence(node, deep=True)
+        return ReplacementList(loader.construct_sequence(node, deep=True))
     return node.value
 
 

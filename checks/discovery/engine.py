@@ -26,6 +26,7 @@ from checks.discovery.projects import (
 )
 from checks.discovery.unreachable import explain
 from checks.registry.reference import BadReference, Reference, parse
+from checks.versions.policies import known_labels
 
 CALL_TIMEOUT = 10  # seconds
 BUDGET = 25.0  # seconds for one engine: well inside the time that a quick job has
@@ -160,6 +161,7 @@ class _Look:
             platform=_platform(image.get("Os"), image.get("Architecture"), image.get("Variant")),
             running_digests=self._digests(image_ref, counted),
             running_image_id=newest.image_id,
+            labels=known_labels(newest.labels),
         )
 
     def _digests(self, image_ref: str, containers: Iterable[_Container]) -> tuple[str, ...]:

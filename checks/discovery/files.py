@@ -153,7 +153,8 @@ def _services(composition: Composition) -> tuple[tuple[FoundService, ...], list[
     for name, part in composition.services.items():
         image = part.get("image") or ""
         if image or part.get("build"):
-            found.append(FoundService(name, image, platform=part.get("platform") or ""))
+            platform, labels = part.get("platform") or "", part.get("labels") or {}
+            found.append(FoundService(name, image, platform=platform, labels=labels))
         elif not part.get("provider"):
             text = _("the service %(name)s has neither an image nor a build")
             problems.append(text % {"name": name})

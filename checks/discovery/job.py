@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
-from checks import queue
+from checks import policies, queue
 from checks.discovery.projects import FoundHost
 from checks.discovery.reconcile import Action, Changes, reconcile
 from checks.kinds import JobKind, Outcome, nothing_to_write
@@ -38,9 +38,17 @@ def discover(run: Run) -> Outcome:
         _summary(hosts, looks),
         # Nowhere anything to look at is a failure; an absent engine beside folders is not.
         status=Job.Status.SUCCESS if any(_saw(f) for f, _c in looks) else Job.Status.FAILED,
-        write=_check_what_is_new if any(c.created for _f, c in looks) else nothing_to_write,
+        write=_checks_after([changes for _f, changes in looks]),
         quiet=not any(changes for _f, changes in looks),
     )
+
+
+def _checks_after(changes: list[Changes]) -> Callable[[Job], None]:
+    """A check of what is new has everything in it, also what its labels changed for."""
+    relabelled = [service for each in changes for service in each.relabelled]
+    if any(each.created for each in changes):
+        return _check_what_is_new
+    return (lambda job: policies.check_again(relabelled)) if relabelled else nothing_to_write
 
 
 def _check_what_is_new(job: Job) -> None:

@@ -67,7 +67,8 @@ def with_files(name: str, origin: Origin, services: Sequence[FoundService]) -> F
 def merged(
     running: Sequence[FoundService], written: Sequence[FoundService]
 ) -> tuple[FoundService, ...]:
-    """What runs wins; files add services never started, and know what is built here."""
+    """What runs wins; files add services never started and labels that nothing running has yet,
+    and know what is built here."""
     known = {service.name: service for service in written}
     ours = [_named(service, known.get(service.name)) for service in running]
     started = {service.name for service in running}
@@ -75,7 +76,11 @@ def merged(
 
 
 def _named(service: FoundService, written: FoundService | None) -> FoundService:
-    if written is None or service.image_ref == written.image_ref:
+    if written is None:
+        return service
+    if written.labels:
+        service = replace(service, labels={**written.labels, **service.labels})
+    if service.image_ref == written.image_ref:
         return service
     if not written.image_ref and not service.running_digests:
         return replace(service, image_ref="")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -15,6 +16,7 @@ class FoundService:
     `platform` is `os/arch[/variant]` of what runs, or what the file asks for. `running_digests`
     are what its containers have of that repository (of a multi-platform image the index's), each
     once, sorted. `running_image_id` is the engine's own id of the newest container's image.
+    `labels` are those that are about policy.
     """
 
     name: str
@@ -24,6 +26,7 @@ class FoundService:
     platform: str = ""
     running_digests: tuple[str, ...] = ()
     running_image_id: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ SERVICE_FIELDS = (
     "replicas",
     "running_digests",
     "running_image_id",
+    "labels",
     "missing_since",
 )
 GONE = {"state": Service.State.ABSENT, "replicas": 0, "running_digests": []}
@@ -59,13 +60,15 @@ class Action:
 @dataclass
 class Changes:
     """Ids of services, by what happened to them. `running_changed` are those that run another
-    image, or are written with another reference, than before."""
+    image, or are written with another reference, than before; `relabelled` those whose labels say
+    something else of their policy."""
 
     created: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     back: list[str] = field(default_factory=list)
     running_changed: list[str] = field(default_factory=list)
+    relabelled: list[str] = field(default_factory=list)
     actions: list[Action] = field(default_factory=list)
     host: bool = False
 
@@ -176,6 +179,7 @@ class _Comparison:
             self._create_service(stack, service)
             return True
         was_missing, was_run = row.missing_since, (row.image_ref, row.running_digests)
+        was_labelled = row.labels
         if not _assign(row, {**_service_values(service), "missing_since": None}):
             return False
         self.old_services.append(row)
@@ -185,6 +189,8 @@ class _Comparison:
         is_other = row.image_ref != was_run[0] or row.running_digests not in ([], was_run[1])
         if is_other:
             self.changes.running_changed.append(row.pk)
+        if row.labels != was_labelled:
+            self.changes.relabelled.append(row.pk)
         return True
 
     def _create_service(self, stack: Stack, service: FoundService) -> None:
@@ -256,6 +262,7 @@ def _service_values(service: FoundService) -> dict[str, Any]:
         "replicas": service.replicas,
         "running_digests": list(service.running_digests),
         "running_image_id": _clean(service.running_image_id, 160),
+        "labels": dict(service.labels),
     }
 
 

@@ -27,7 +27,8 @@ class Candidate(models.Model):
 
     Closed as `applied` when what runs now is it, `superseded` when a newer digest took its
     place, `gone` when the registry or the service no longer has it. While a rule hides it, it
-    stays open, and `ignored_by` names the rule; `checks/ignoring.py` writes that.
+    stays open, and `ignored_by` names the rule; `checks/ignoring.py` writes that. `arch` and
+    `platform_digest` are what it has for `platform`, or for none where that is empty.
     """
 
     class Step(models.TextChoices):
@@ -56,6 +57,7 @@ class Candidate(models.Model):
     tag = models.CharField(_("tag"), max_length=128)
     digest = models.CharField(_("digest"), max_length=160)
     platform_digest = models.CharField(_("digest of our platform"), max_length=160, blank=True)
+    platform = models.CharField(_("compared for"), max_length=60, blank=True)
     platforms = models.JSONField(_("platforms"), default=list, blank=True)
     arch = models.CharField(
         _("platform"), max_length=16, choices=Arch.choices, default=Arch.UNKNOWN

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Self
 
 from django.db import models
-from django.db.models import Count, Q
+from django.db.models import Count, Q, Subquery
 from django.utils.translation import gettext_lazy as _
 
 from dockrev.fields import IdField
+from dockrev.models import Setting
 
 
 class Host(models.Model):
@@ -51,6 +52,7 @@ class Stack(models.Model):
 
     active: seen at the last look; missing: not seen there any more, kept with its history;
     invalid: seen, but its files cannot be used, and `error` says why and how to mend it.
+    `policy` is what is said of all its services (`versions/policies.py`).
     """
 
     class Status(models.TextChoices):
@@ -73,6 +75,7 @@ class Stack(models.Model):
     config_files = models.JSONField(_("compose files"), default=list, blank=True)
     environment_files = models.JSONField(_("environment files"), default=list, blank=True)
     working_dir = models.CharField(_("working directory"), max_length=4096, blank=True)
+    policy = models.JSONField(_("policy"), default=dict, blank=True, editable=False)
     seen_at = models.DateTimeField(_("last seen"), null=True, blank=True)
     archived_at = models.DateTimeField(_("archived"), null=True, blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
@@ -94,6 +97,8 @@ class Stack(models.Model):
 ARCHIVED = Q(archived_at__isnull=False) | Q(stack__archived_at__isnull=False)
 """Of services: they, or their stack."""
 MAX_WORDS = 10
+POLICY_FOR_ALL = "policy"
+"""The key of the setting that keeps it."""
 
 
 class ServiceQuerySet(models.QuerySet["Service"]):
@@ -112,6 +117,11 @@ class ServiceQuerySet(models.QuerySet["Service"]):
             )
         return found
 
+    def with_policies(self) -> Self:
+        """With all that says what is wanted of them: `policy_for_all`, too."""
+        for_all = Setting.objects.filter(key=POLICY_FOR_ALL).values("value")[:1]
+        return self.select_related("stack").annotate(policy_for_all=Subquery(for_all))
+
     def present(self) -> Self:
         """Those of them that the last look still found."""
         return self.current().filter(missing_since=None)
@@ -127,7 +137,8 @@ class Service(models.Model):
     the last check looked at and left; it is empty where the tag is followed by its digest alone.
     `equal_indexes` are indexes that the last check had under its tags and that hold what runs: by
     platform, the index's digest and that of its image.
-    `policy` is what people want to hear of, where that is not the default (`versions/wishes.py`).
+    `policy` is what is said of it alone, `labels` what its `dockrev.*` labels say; what holds
+    follows from these and others (`versions/policies.py`).
     """
 
     class Status(models.TextChoices):
@@ -169,6 +180,7 @@ class Service(models.Model):
     tags_left = models.JSONField(_("tags left"), default=dict, blank=True, editable=False)
     equal_indexes = models.JSONField(default=dict, blank=True, editable=False)
     policy = models.JSONField(_("policy"), default=dict, blank=True, editable=False)
+    labels = models.JSONField(_("labels"), default=dict, blank=True, editable=False)
     checked_at = models.DateTimeField(_("checked"), null=True, blank=True)
     missing_since = models.DateTimeField(_("missing since"), null=True, blank=True)
     archived_at = models.DateTimeField(_("archived"), null=True, blank=True)

@@ -31,6 +31,7 @@ class Dropped(StrEnum):
     NOT_INCLUDED = "not_included"
     EXCLUDED = "excluded"
     NO_VERSION = "no_version"
+    NO_MATCH = "no_match"
     OTHER_VARIANT = "other_variant"
     OTHER_SHAPE = "other_shape"
     NOT_NEWER = "not_newer"
@@ -45,13 +46,13 @@ class Dropped(StrEnum):
 class Policy:
     """What a user wants to hear of. The tests are given a whole tag.
 
-    `comparable` turns a tag into the part that is read as its version.
+    `comparable` turns a tag into the part that is read as its version, None where it does not fit.
     """
 
     include: Test | None = None
     exclude: Test | None = None
     ignored: Test | None = None
-    comparable: Callable[[str], str] | None = None
+    comparable: Callable[[str], str | None] | None = None
     largest: str = MAJOR
     prereleases: bool = False
 
@@ -75,7 +76,7 @@ EVERYTHING = Policy()
 
 def choose(current: str, tags: Iterable[str], policy: Policy = EVERYTHING) -> Choice | None:
     """Choose among tags, in any order, each looked at once. None if `current` is no version."""
-    now = _read(current, policy)
+    now = version_of(current, policy)
     if now is None:
         return None
     dropped: Counter[str] = Counter()
@@ -96,6 +97,14 @@ def choose(current: str, tags: Iterable[str], policy: Policy = EVERYTHING) -> Ch
         else:
             _keep(best, now, found, tag)
     return Choice(_tags(best), _tags(hidden), dropped, listed)
+
+
+def version_of(tag: str, policy: Policy = EVERYTHING) -> Version | None:
+    """The version that a tag is, by the policy's way to read it."""
+    if policy.comparable is None:
+        return read(tag)
+    comparable = None if is_signature(tag) else policy.comparable(tag)
+    return None if comparable is None else read(comparable)
 
 
 def step_between(now: Version, then: Version) -> str:
@@ -122,19 +131,22 @@ def _tags(best: _Best) -> dict[str, str]:
     return {step: best[step][1] for step in STEPS if step in best}
 
 
-def _read(tag: str, policy: Policy) -> Version | None:
-    return read(policy.comparable(tag) if policy.comparable else tag)
-
-
 def _judge(now: Version, tag: str, policy: Policy) -> Version | Dropped:
-    then = _read(tag, policy)
+    then = version_of(tag, policy)
     if then is None:
-        return Dropped.SIGNATURE if is_signature(tag) else Dropped.NO_VERSION
+        return _why_no_version(tag, policy)
     if policy.include and not policy.include(tag):
         return Dropped.NOT_INCLUDED
     if policy.exclude and policy.exclude(tag):
         return Dropped.EXCLUDED
     return _why_not(now, then, policy) or then
+
+
+def _why_no_version(tag: str, policy: Policy) -> Dropped:
+    if is_signature(tag):
+        return Dropped.SIGNATURE
+    unfit = policy.comparable and policy.comparable(tag) is None
+    return Dropped.NO_MATCH if unfit else Dropped.NO_VERSION
 
 
 def _why_not(now: Version, then: Version, policy: Policy) -> Dropped | None:

@@ -27,11 +27,17 @@ class BadPattern(ValueError):
 
 def pattern(text: str) -> Callable[[str], bool]:
     """A test whether a tag has a match for an expression anywhere. Raises BadPattern."""
+    search = compiled(text).search
+    return lambda tag: search(tag) is not None
+
+
+def compiled(text: str) -> Any:  # Any: untyped in RE2
+    """An expression of RE2's, which is used as one of `re` is. Raises BadPattern."""
     if len(text) > MAX_LENGTH:
         message = _("A pattern may have %(count)d characters.") % {"count": MAX_LENGTH}
         raise BadPattern(message, MAX_LENGTH)
     try:
-        search = _compiled(text).search
+        return _compiled(text)
     except re2.error:
         position = _fault(text)
         message = _("This pattern cannot be read from character %(number)d on: %(rest)s") % {
@@ -39,7 +45,6 @@ def pattern(text: str) -> Callable[[str], bool]:
             "rest": text[position : position + 20] or text,
         }
         raise BadPattern(message, position) from None
-    return lambda tag: search(tag) is not None
 
 
 @lru_cache(maxsize=1024)

@@ -1,53 +1,45 @@
-"""What people want to hear of one service: its policy, and the rules over it. Pure."""
+"""What people want to hear of one service: the policy that holds, and the rules over it. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from checks.versions.choice import MAJOR, Policy
+from checks.versions.choice import Policy
 from checks.versions.ignores import Ignores
-from checks.versions.patterns import BadPattern, pattern
-
-AUTO, DIGEST, VERSION, NOTHING = "auto", "digest", "version", "nothing"
-DEFAULTS: dict[str, Any] = {
-    "track": AUTO,
-    "include": "",
-    "exclude": "",
-    "largestStep": MAJOR,
-    "prereleases": False,
-}
+from checks.versions.patterns import pattern
+from checks.versions.policies import Held, holding
+from checks.versions.transforms import transform
 
 
 @dataclass(frozen=True)
 class Wishes:
-    """`kept` is a service's policy: of `DEFAULTS`, what is not as they say."""
+    """`held` is what holds for the service, field by field (`versions/policies.py`)."""
 
     ignores: Ignores = field(default_factory=Ignores)
-    kept: Mapping[str, Any] = field(default_factory=dict)
+    held: Mapping[str, Held] = field(default_factory=lambda: holding({}))
 
     @property
     def track(self) -> str:
         return str(self._get("track"))
 
     @property
+    def platform(self) -> str:
+        """The platform to compare for; empty for the machine's own."""
+        return str(self._get("platform"))
+
+    @property
     def policy(self) -> Policy:
+        include, exclude, written = map(self._get, ("include", "exclude", "transform"))
         return Policy(
-            include=_test(self._get("include")),
-            exclude=_test(self._get("exclude")),
+            include=pattern(include) if include else None,
+            exclude=pattern(exclude) if exclude else None,
             ignored=self.ignores.test,
+            comparable=transform(written) if written else None,
             largest=self._get("largestStep"),
             prereleases=self._get("prereleases"),
         )
 
     def _get(self, name: str) -> Any:
-        return self.kept.get(name, DEFAULTS[name])
-
-
-def _test(text: str) -> Callable[[str], bool] | None:
-    """A pattern that cannot be read any more is none."""
-    try:
-        return pattern(text) if text else None
-    except BadPattern:
-        return None
+        return self.held[name].value

@@ -1,0 +1,176 @@
+"""The form of a policy: a service's, a stack's, or the one for all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from checks import policies
+from checks.policies import Place
+from checks.versions.choice import MAJOR, MINOR, PATCH
+from checks.versions.patterns import MAX_LENGTH, BadPattern
+from checks.versions.policies import AUTO, DIGEST, FIELDS, NOTHING, VERSION, Source
+from checks.versions.transforms import MAX_TRANSFORM
+
+Words = Mapping[str, str | Promise]
+
+TRACKS: Words = {
+    AUTO: gettext_lazy("Whatever its tag allows"),
+    DIGEST: gettext_lazy("Rebuilt images of its tag alone"),
+    VERSION: gettext_lazy("Newer versions alone"),
+    NOTHING: gettext_lazy("Nothing"),
+}
+LARGEST: Words = {
+    PATCH: gettext_lazy("patch"),
+    MINOR: gettext_lazy("minor"),
+    MAJOR: gettext_lazy("major"),
+}
+CHOICES: dict[str, Words] = {
+    "track": TRACKS,
+    "largestStep": LARGEST,
+    "prereleases": {"true": gettext_lazy("yes"), "false": gettext_lazy("no")},
+}
+TITLES: Words = {
+    "track": gettext_lazy("Tracks"),
+    "include": gettext_lazy("Only tags that match"),
+    "exclude": gettext_lazy("No tags that match"),
+    "transform": gettext_lazy("Transform"),
+    "largestStep": gettext_lazy("Largest step"),
+    "prereleases": gettext_lazy("Pre-releases, too"),
+    "platform": gettext_lazy("Platform"),
+}
+HINTS: Words = {
+    "transform": gettext_lazy(r"What of a tag is its version, such as ^build-(.+)$ => \1"),
+    "platform": gettext_lazy("What images must be for, such as linux/arm64 or linux/arm/v7"),
+}
+NONE: Words = {
+    "include": gettext_lazy("any tag"),
+    "exclude": gettext_lazy("none"),
+    "transform": gettext_lazy("none"),
+    "platform": gettext_lazy("the machine's own"),
+}
+LENGTHS = {"include": MAX_LENGTH, "exclude": MAX_LENGTH, "transform": MAX_TRANSFORM, "platform": 60}
+BARE = "_bare"  # ends the name of the box that says "none of this here"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One field as the page shows it, with values in words.
+
+    `own` is what is said at this place, if anything. `control` is None where a label says what
+    holds. `reached` is for how many services it holds, where that is asked.
+    """
+
+    title: str | Promise
+    hint: str | Promise
+    label: str
+    shown: str
+    source: Source
+    inherited: str
+    inherited_from: Source
+    own: str | None
+    is_text: bool
+    control: forms.BoundField | None
+    bare: forms.BoundField | None
+    reached: int | None
+
+
+class PolicyForm(forms.Form):
+    """A field left empty is inherited. What a label says has no control, and keeps what is stored.
+
+    A text that is inherited can be said away by a box of its own.
+    """
+
+    def __init__(self, place: Place, data: Any = None) -> None:
+        super().__init__(data)
+        self.place = place
+        for name in FIELDS:
+            if place.held[name].source != Source.LABEL:
+                self._add(name)
+
+    def _add(self, name: str) -> None:
+        said = self.place.said.get(name)
+        inherited = self.place.inherited[name].value
+        written = "" if said is None else _written(said)
+        if name in CHOICES:
+            inherits = _("Inherit (%(value)s)") % {"value": value_words(name, inherited)}
+            choices = [("", inherits), *CHOICES[name].items()]
+            self.fields[name] = forms.ChoiceField(choices=choices, required=False, initial=written)
+            return
+        attributes = {"spellcheck": "false", "autocomplete": "off", "placeholder": inherited}
+        self.fields[name] = forms.CharField(
+            max_length=LENGTHS[name],
+            required=False,
+            initial=written,
+            widget=forms.TextInput(attributes),
+        )
+        if inherited or said == "":
+            box = forms.BooleanField(required=False, initial=said == "")
+            self.fields[name + BARE] = box
+
+    def clean(self) -> None:
+        for name in self._sent():
+            try:
+                if text := self.cleaned_data.get(name, ""):
+                    FIELDS[name].read(text)
+            except BadPattern as error:
+                self.add_error(name, str(error))
+            else:
+                if text and self.cleaned_data.get(name + BARE):
+                    self.add_error(name, _("Empty this, or take the tick away below it."))
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """What is said by field, None where it is inherited; for a form that is valid."""
+        return {name: self._said(name) for name in self._sent()}
+
+    def write(self, username: str) -> None:
+        policies.change(self.place, self.changes, username)
+
+    def rows(self, reached: Mapping[str, int] | None = None) -> list[Row]:
+        return [self._row(name, (reached or {}).get(name)) for name in FIELDS]
+
+    def _sent(self) -> Iterator[str]:
+        """A field that came by no form was not on the page: a label said it then."""
+        return (name for name in FIELDS if name in self.fields and name in self.data)
+
+    def _said(self, name: str) -> Any:
+        if text := self.cleaned_data[name]:
+            return FIELDS[name].read(text)
+        return "" if self.cleaned_data.get(name + BARE) else None
+
+    def _row(self, name: str, reached: int | None) -> Row:
+        held, inherited = self.place.held[name], self.place.inherited[name]
+        said = self.place.said
+        return Row(
+            title=TITLES[name],
+            hint=HINTS.get(name, ""),
+            label=FIELDS[name].label,
+            shown=value_words(name, held.value),
+            source=held.source,
+            inherited=value_words(name, inherited.value),
+            inherited_from=inherited.source,
+            own=value_words(name, said[name]) if name in said else None,
+            is_text=name not in CHOICES,
+            control=self[name] if name in self.fields else None,
+            bare=self[name + BARE] if name + BARE in self.fields else None,
+            reached=reached,
+        )
+
+
+def value_words(name: str, value: Any) -> str:
+    """A field's value as people read it."""
+    if name in CHOICES:
+        return str(CHOICES[name][_written(value)])
+    return str(value or NONE[name])
+
+
+def _written(value: Any) -> str:
+    """A value as the text that is read as it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,179 @@
+"""What people want to hear of a service, field by field, and who says so. Pure.
+
+A field's value is that of the first who says something of it: the service's compose labels, its
+own policy, its stack's, the one for all, the default. A new field is one more line in `FIELDS`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from django.utils.translation import gettext as _
+
+from checks.versions.choice import MAJOR, MINOR, PATCH
+from checks.versions.patterns import BadPattern, pattern
+from checks.versions.transforms import MAX_TRANSFORM, transform
+
+AUTO, DIGEST, VERSION, NOTHING = "auto", "digest", "version", "nothing"
+MAX_LABEL = MAX_TRANSFORM + 1  # kept of a label: as long as what no field takes any more
+MAX_SHOWN = 80
+
+# As Go names them, and so every image index.
+_SYSTEMS = ("linux", "windows", "darwin", "freebsd", "netbsd", "openbsd", "solaris", "aix")
+_ARCHITECTURES = (
+    "amd64", "arm64", "arm", "386", "riscv64", "s390x", "ppc64le", "ppc64", "loong64", "mips64le",
+    "mips64", "mipsle", "mips", "wasm",
+)  # fmt: skip
+_VARIANT = re.compile(r"v[0-9]{1,2}(?:\.[0-9]{1,2})?")
+_TRUTHS = dict.fromkeys(("true", "yes", "on"), True) | dict.fromkeys(("false", "no", "off"), False)
+
+
+class Source(StrEnum):
+    """Who says what a field is, the first one first."""
+
+    LABEL = "label"
+    SERVICE = "service"
+    STACK = "stack"
+    ALL = "all"
+    DEFAULT = "default"
+
+
+@dataclass(frozen=True)
+class Field:
+    """`read` makes a value of text that somebody typed; it raises BadPattern."""
+
+    name: str
+    label: str
+    default: Any
+    read: Callable[[str], Any]
+
+    def takes(self, value: Any) -> bool:
+        """Whether a stored value can be used. What cannot be read any more is not said."""
+        if type(value) is not type(self.default):
+            return False
+        try:
+            return not isinstance(value, str) or bool(self.read(value) == value)
+        except BadPattern:
+            return False
+
+
+class Held(NamedTuple):
+    """What holds of one field, and by whose word."""
+
+    value: Any
+    source: Source
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A label that cannot be read. It counts as not said."""
+
+    label: str
+    text: str
+    message: str
+
+
+Layers = Mapping[Source, Mapping[str, Any]]
+
+
+def holding(layers: Layers) -> dict[str, Held]:
+    """Say for each field what holds and where it comes from."""
+    return {name: _first(field, layers) for name, field in FIELDS.items()}
+
+
+def read_labels(labels: Mapping[str, str]) -> tuple[dict[str, Any], list[Fault]]:
+    """The values that labels say, by field, and what cannot be read of them."""
+    said: dict[str, Any] = {}
+    faults = []
+    for name, field in FIELDS.items():
+        if (text := labels.get(field.label)) is None:
+            continue
+        try:
+            said[name] = field.read(text.strip())
+        except BadPattern as error:
+            faults.append(Fault(field.label, text[:MAX_SHOWN], str(error)))
+    return said, faults
+
+
+def known_labels(labels: Mapping[str, str]) -> dict[str, str]:
+    """Of a container's labels those that are about policy, as far as a database takes them."""
+    return {name: _storable(labels[name]) for name in LABELS if name in labels}
+
+
+def _first(field: Field, layers: Layers) -> Held:
+    for source in Source:
+        said = layers.get(source, {})
+        if field.name in said and field.takes(said[field.name]):
+            return Held(said[field.name], source)
+    return Held(field.default, Source.DEFAULT)
+
+
+def _storable(text: str) -> str:
+    cut = text[:MAX_LABEL].replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return cut.encode("utf-8", "replace").decode()
+
+
+def _word(*words: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text.lower() in words:
+            return text.lower()
+        raise _none_of(text, words)
+
+    return read
+
+
+def _truth(text: str) -> bool:
+    if text.lower() in _TRUTHS:
+        return _TRUTHS[text.lower()]
+    raise _none_of(text, ("true", "false"))
+
+
+def _pattern(text: str) -> str:
+    pattern(text)
+    return text
+
+
+def _transform(text: str) -> str:
+    if text:
+        transform(text)
+    return text
+
+
+def _platform(text: str) -> str:
+    if not text:
+        return text
+    system, _slash, rest = text.lower().partition("/")
+    architecture, slash, variant = rest.partition("/")
+    if not rest or (slash and not _VARIANT.fullmatch(variant)):
+        message = _("Write a platform as linux/amd64 or linux/arm/v7.")
+        raise BadPattern(message, len(text) - len(variant) if rest else len(text))
+    if system not in _SYSTEMS:
+        raise _none_of(system, _SYSTEMS)
+    if architecture not in _ARCHITECTURES:
+        raise _none_of(architecture, _ARCHITECTURES, at=len(system) + 1)
+    return text.lower()
+
+
+def _none_of(text: str, words: tuple[str, ...], *, at: int = 0) -> BadPattern:
+    message = _("%(text)s is none of: %(words)s.")
+    shown = f"“{text[:MAX_SHOWN]}”"
+    return BadPattern(message % {"text": shown, "words": ", ".join(words)}, at)
+
+
+FIELDS = {
+    field.name: field
+    for field in (
+        Field("track", "dockrev.track", AUTO, _word(AUTO, DIGEST, VERSION, NOTHING)),
+        Field("include", "dockrev.include", "", _pattern),
+        Field("exclude", "dockrev.exclude", "", _pattern),
+        Field("transform", "dockrev.transform", "", _transform),
+        Field("largestStep", "dockrev.largest-step", MAJOR, _word(PATCH, MINOR, MAJOR)),
+        Field("prereleases", "dockrev.prereleases", False, _truth),
+        Field("platform", "dockrev.platform", "", _platform),
+    )
+}
+LABELS = tuple(field.label for field in FIELDS.values())
