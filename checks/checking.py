@@ -184,7 +184,8 @@ def _local_of(service: Service, wanted: str) -> Local:
     wanted, if any is. Asks no database."""
     known = service.baseline_digest if service.baseline_ref == service.image_ref else ""
     platform = wanted or service.runs_on
-    candidates = [row for row in service.candidates.all() if row.platform == platform]
+    # What is for one platform alone has nothing in it to choose from.
+    candidates = [c for c in service.candidates.all() if c.platform == platform or not c.platforms]
     return Local(
         Reference(service.registry, service.repository, service.tag, service.pinned_digest),
         running=frozenset(service.running_digests),

@@ -47,7 +47,7 @@ def _entry(line: Line) -> dict[str, object]:
         "candidate": candidates[0] if candidates else None,
         "candidates": candidates,
         "error": line.error or None,
-        "notes": list(_remarks(line)),
+        **({"notes": remarks} if (remarks := list(_remarks(line))) else {}),
     }
 
 

@@ -25,27 +25,33 @@ from dockrev.sections import Section
 @requires(Role.VIEWER)
 def show_stack_policy(request: PageRequest, stack_id: str) -> HttpResponse:
     """What holds in a stack; operators say it."""
+    may_say = _may_say(request, Role.OPERATOR)
     stack = get_object_or_404(Stack.objects.select_related("host"), pk=stack_id)
-    return _page(request, policies.of_stack(stack), role_of(request.user) >= Role.OPERATOR)
+    return _page(request, policies.of_stack(stack), may_say)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Role.VIEWER)
 def show_policy_for_all(request: PageRequest) -> HttpResponse:
     """What holds everywhere; admins say it."""
-    return _page(request, policies.of_all(), role_of(request.user) >= Role.ADMIN)
+    may_say = _may_say(request, Role.ADMIN)
+    return _page(request, policies.of_all(), may_say)
+
+
+def _may_say(request: PageRequest, role: Role) -> bool:
+    allowed = role_of(request.user) >= role
+    if request.method == "POST" and not allowed:
+        raise PermissionDenied
+    return allowed
 
 
 def _page(request: PageRequest, place: Place, may_say: bool) -> HttpResponse:
     """Show a policy, or keep one; where it cannot be read, what was typed comes back."""
     form = PolicyForm(place, request.POST if request.method == "POST" else None)
-    if request.method == "POST":
-        if not may_say:
-            raise PermissionDenied
-        if form.is_valid():
-            form.write(request.user.get_username())
-            messages.success(request, _("The policy is saved."))
-            return redirect(request.path)
+    if form.is_valid():
+        form.write(request.user.get_username())
+        messages.success(request, _("The policy is saved."))
+        return redirect(request.path)
     reached, services = policies.reach(place)
     context = {
         "stack": place.row,
