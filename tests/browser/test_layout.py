@@ -61,6 +61,12 @@ def places(people: None) -> list[str]:
     pages = ["/", "/?show=updates", "/?q=nothing", "/queue", "/deliveries", "/settings"]
     pages += ["/settings/github-packages", "/settings/github-packages?q=nothing"]
     details = [f"/queue/{shown.pk}", f"/queue/{failed.pk}", f"/deliveries/{told.pk}"]
+    labels = {"dockrev.include": f"({LONG}", "dockrev.exclude": LONG * 3}
+    Service.objects.update(
+        labels=labels, policy={"exclude": LONG, "transform": f"{LONG} => {LONG}"}
+    )
+    Stack.objects.update(policy={"include": LONG * 3})
+    pages += ["/settings/policy", f"/stacks/{row.stack_id}/policy"]
     return [*pages, *details, f"/services/{row.stack_id}/{row.pk}", "/settings/password"]
 
 

@@ -11,9 +11,10 @@ import time_machine
 from django.utils import timezone
 
 from checks import ignoring, queue
-from checks.models import Candidate, IgnoreRule, Job, Service
+from checks.models import Candidate, IgnoreRule, Job, Service, Stack
 from checks.settle import close_what_no_longer_applies
 from checks.tasks import run_job
+from dockrev.models import Setting
 from notifications.messages import message
 from notifications.models import Channel, Notification
 from tests import rows
@@ -320,6 +321,67 @@ class TestVersions:
         check(service)
         assert service.status == status
         assert sorted(row.tag for row in Candidate.objects.open()) == tags
+
+    def test_it_finds_what_the_first_who_says_something_wants(
+        self, registry: Registry, service: Service
+    ) -> None:
+        def tags() -> list[str]:
+            check(service)
+            return sorted(row.tag for row in Candidate.objects.open())
+
+        Setting.objects.create(key="policy", value={"largestStep": "patch"})
+        assert tags() == ["1.0.1"]
+        Stack.objects.update(policy={"largestStep": "major", "exclude": r"^1\."})
+        assert tags() == ["2.0.0"]
+        Service.objects.update(policy={"exclude": ""})
+        assert tags() == ["1.0.1", "2.0.0"]
+        Service.objects.update(labels={"dockrev.track": "nothing"})
+        assert tags() == []
+        assert service.reason == "Its policy is to track nothing."
+        Service.objects.update(labels={"dockrev.track": "at times"})
+        assert tags() == ["1.0.1", "2.0.0"]
+
+    def test_it_compares_for_the_platform_that_is_wanted(
+        self, registry: Registry, service: Service
+    ) -> None:
+        for tag in ("1.0.1", "2.0.0"):
+            registry.delete(service.name, tag)
+        registry.push_multi(service.name, "1.1.0", {"linux/amd64": "a", "linux/arm64": "b"})
+
+        def found(**changes: Any) -> tuple[str, str, str]:
+            Service.objects.update(**changes)
+            check(service)
+            candidate = Candidate.objects.open().get()
+            return service.status, candidate.arch, candidate.platform
+
+        assert found() == ("update_available", "match", "linux/amd64")
+        ours = Candidate.objects.open().get().platform_digest
+        wanted = {"platform": "linux/s390x"}
+        assert found(policy=wanted) == ("arch_mismatch", "mismatch", "linux/s390x")
+        label = {"dockrev.platform": "linux/arm64/v8"}
+        assert found(labels=label) == ("update_available", "match", "linux/arm64/v8")
+        theirs = Candidate.objects.open().get().platform_digest
+        assert theirs not in ("", ours)
+        assert found(labels={}, policy={})[1:] == ("match", "linux/amd64")
+        assert Candidate.objects.get().platform_digest == ours
+
+    def test_it_says_that_a_transform_does_not_fit_the_tag_that_runs(
+        self, registry: Registry, service: Service
+    ) -> None:
+        registry.push_image(service.name, "build-2.0.0", content="2")
+        Service.objects.update(policy={"transform": r"^build-(.+)$ => \1"})
+        check(service)
+        assert (service.status, service.tags_left) == ("up_to_date", {})
+        assert service.reason == (
+            "The transform does not match its tag, so no later versions are looked for."
+        )
+        Service.objects.update(policy={"transform": r"^1\.0\.0$ => one"})
+        check(service)
+        assert "makes “one” of its tag, which is no version" in service.reason
+        Service.objects.update(policy={"transform": r"^(build-)?(\d.*)$ => \2"})
+        check(service)
+        assert service.reason == ""
+        assert Candidate.objects.open().get(step="major").tag == "build-2.0.0"
 
     def test_it_follows_a_tag_that_is_gone(self, registry: Registry, service: Service) -> None:
         registry.delete(service.name, "1.0.0")

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from checks.models import Job, Service
+from checks.models import Service
 from tests.pages.rows import candidate, many_services
 from tests.people import Program, error_of
 from tests.rows import service
@@ -164,44 +164,3 @@ def _queries(viewer: Program, path: str) -> list[Any]:
     with CaptureQueriesContext(connection) as captured:
         assert viewer.get(path).status_code == 200
     return [query["sql"] for query in captured]
-
-
-def test_it_keeps_a_policy_and_checks_by_it(operator: Program) -> None:
-    row = service()
-    path = f"/api/services/{row.pk}/policy"
-    kept = operator.patch(path, {"largestStep": "minor", "exclude": "-rc"}).json()["policy"]
-    assert kept == {
-        "track": "auto",
-        "include": "",
-        "exclude": "-rc",
-        "largestStep": "minor",
-        "prereleases": False,
-    }
-    assert operator.patch(path, {"track": "version"}).json()["policy"] == {
-        **kept,
-        "track": "version",
-    }
-    assert Job.objects.get().service_id == row.pk
-    back = {"track": "auto", "exclude": "", "largestStep": "major"}
-    assert operator.patch(path, back).json()["policy"] is None
-
-
-@pytest.mark.parametrize(
-    ("change", "field", "position"),
-    [
-        ({"include": "1.2("}, "include", 3),
-        ({"exclude": "a" * 257}, "exclude", None),
-        ({"track": "all"}, "track", None),
-        ({"largestStep": "other"}, "largestStep", None),
-        ({"prereleases": "yes"}, "prereleases", None),
-    ],
-)
-def test_it_refuses_what_is_no_policy(
-    operator: Program, change: dict[str, Any], field: str, position: int | None
-) -> None:
-    row = service()
-    answer = operator.patch(f"/api/services/{row.pk}/policy", change)
-    details = error_of(answer, 400, "invalid_argument")["details"]
-    assert (details["field"], details.get("position")) == (field, position)
-    row.refresh_from_db()
-    assert row.policy == {}

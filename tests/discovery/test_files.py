@@ -295,3 +295,58 @@ def test_it_keeps_its_own_settings_to_itself(
     tmp_path.joinpath("compose.yaml").write_text(f"services: {{a: {{image: 'x/{text}:$TAG'}}}}")
     [found] = projects_below(tmp_path)
     assert images(found) == {"a": "x///:1"}
+
+
+def labels(project: FoundProject) -> dict[str, dict[str, str]]:
+    return {service.name: dict(service.labels) for service in project.services}
+
+
+def test_it_keeps_the_labels_that_are_about_policy(tmp_path: Path) -> None:
+    text = """
+        services:
+          map:
+            image: a
+            labels:
+              dockrev.prereleases: true
+              dockrev.include: ^1.10$$
+              dockrev.track:
+              dockrev.nothing: digest
+              traefik.rule: Host(`${none:?}`)
+          list:
+            image: b
+            labels: ["dockrev.track=${TRACK}", dockrev.exclude=a=b, dockrev.include, "a=$,"]
+          none: {image: c, labels: text}
+          odd: {image: d, labels: {dockrev.track: [x], 1: 2}}
+        """
+    tmp_path.joinpath(".env").write_text("TRACK=digest")
+    found = written(tmp_path, compose=text)
+    assert found.error == ""
+    assert labels(found) == {
+        "map": {"dockrev.prereleases": "true", "dockrev.include": "^1.10$", "dockrev.track": ""},
+        "list": {"dockrev.track": "digest", "dockrev.exclude": "a=b", "dockrev.include": ""},
+        "none": {},
+        "odd": {"dockrev.track": ""},
+    }
+
+
+def test_it_adds_up_the_labels_of_files(tmp_path: Path) -> None:
+    base = "{image: x, labels: {dockrev.track: digest, dockrev.include: a}}"
+    tmp_path.joinpath("a.yaml").write_text(
+        f"services: {{more: {base}, other: {base}, reset: {base}, child: {{extends: more}}}}"
+    )
+    tmp_path.joinpath("b.yaml").write_text(
+        """
+        services:
+          more: {labels: [dockrev.include=b]}
+          other: {labels: !override [dockrev.include=b]}
+          reset: {labels: !reset null}
+          child: {labels: !override {dockrev.exclude: c}}
+        """
+    )
+    found = read_project([tmp_path / "a.yaml", tmp_path / "b.yaml"], environment={})
+    assert labels(found) == {
+        "more": {"dockrev.track": "digest", "dockrev.include": "b"},
+        "other": {"dockrev.include": "b"},
+        "reset": {},
+        "child": {"dockrev.exclude": "c"},
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,19 @@ def test_what_runs_wins_and_files_add_to_it(shop: Path) -> None:
         ("web", RUNS.image_ref, "running"),
         ("later", "y", "absent"),
     ]
+
+
+def test_a_label_that_runs_wins_and_files_add_others(shop: Path) -> None:
+    labels = "{dockrev.track: digest, dockrev.include: ^1}"
+    shop.joinpath("compose.yaml").write_text(f"services: {{web: {{image: x, labels: {labels}}}}}")
+    origin = origin_of({Label.CONFIG_FILES: f"{shop}/compose.yaml"})
+    runs = replace(RUNS, labels={"dockrev.track": "version", "dockrev.platform": "linux/arm64"})
+    [web] = with_files("shop", origin, [runs]).services
+    assert web.labels == {
+        "dockrev.track": "version",
+        "dockrev.platform": "linux/arm64",
+        "dockrev.include": "^1",
+    }
 
 
 @pytest.mark.parametrize(

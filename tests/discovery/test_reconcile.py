@@ -126,6 +126,19 @@ def test_it_leaves_what_checks_wrote(found: Found) -> None:
     assert (web.status, web.checked_at, web.baseline_digest) == ("up_to_date", NOW, OLD)
 
 
+def test_it_keeps_labels_and_says_where_they_changed(found: Found) -> None:
+    labelled = replace(WEB, labels={"dockrev.track": "digest"})
+    found(SHOP)
+    changes = found(replace(SHOP, services=(labelled, DB)))
+    assert (changes.relabelled, changes.running_changed) == ([row("web").pk], [])
+    assert row("web").labels == {"dockrev.track": "digest"}
+    with CaptureQueriesContext(connection) as queries:
+        again = found(replace(SHOP, services=(labelled, DB)))
+    assert (bool(again), again.relabelled, len(queries)) == (False, [], 2)
+    assert found(SHOP).relabelled == [row("web").pk]
+    assert row("web").labels == {}
+
+
 def test_it_says_which_services_run_another_image(found: Found) -> None:
     found(SHOP)
     changes = found(replace(SHOP, services=(replace(WEB, running_digests=(NEW,)), DB)))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from django.core.management import call_command
+from django.utils import timezone
 from pytest_django import Settings
 
 from checks import queue
@@ -60,6 +61,28 @@ def test_it_follows_a_file_that_changes_and_goes(folder: Path) -> None:
     folder.joinpath("compose.yaml").unlink()
     discover()
     assert Stack.objects.get().status == Stack.Status.MISSING
+
+
+def test_it_asks_for_one_check_where_labels_changed(folder: Path) -> None:
+    def written(**tracks: str) -> list[tuple[str, str, str]]:
+        """The jobs that come of these services with these labels."""
+        services = [
+            f"{name}: {{image: 'x/y:1', labels: [dockrev.track={track}]}}"
+            for name, track in tracks.items()
+        ]
+        folder.joinpath("compose.yaml").write_text(f"services: {{{', '.join(services)}}}")
+        discover()
+        jobs = [(job.kind, job.reason, job.status) for job in Job.objects.exclude(kind="discovery")]
+        Job.objects.all().delete()
+        return jobs
+
+    assert written(web="auto", db="auto") == [("check.all", "ui", "queued")]
+    assert written(web="auto", db="auto") == []
+    assert written(web="auto", db="digest") == [("check.service", "policy", "queued")]
+    assert written(web="no word", db="auto") == [("check.stack", "policy", "queued")]
+    Service.objects.filter(name="db").update(archived_at=timezone.now())
+    assert written(web="no word", db="digest") == []
+    assert Service.objects.get(name="web").labels == {"dockrev.track": "no word"}
 
 
 def test_it_says_how_to_mend_that_there_is_no_engine(local_host: Host, tmp_path: Path) -> None:

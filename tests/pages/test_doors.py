@@ -16,6 +16,7 @@ pytestmark = pytest.mark.django_db
 
 READ = ["/", "/queue", "/deliveries", "/settings", "/settings/github-packages"]
 READ += ["{service}", "{job}", "{job}/log", "{delivery}"]
+READ += ["/settings/policy", "/stacks/{stack}/policy"]
 ACT = [
     "/check",
     "/discover",

@@ -225,27 +225,6 @@ def test_it_offers_viewers_no_rules(viewer: Client) -> None:
     assert "Snooze" not in page
 
 
-def test_it_saves_a_policy(operator: Client) -> None:
-    row = service()
-    wanted = {"track": "version", "include": "^1", "exclude": "", "largestStep": "patch"}
-    response = operator.post(f"{path_of(row)}/policy", wanted, follow=True)
-    assert "The policy of api is saved." in text_of(response.content)
-    row.refresh_from_db()
-    assert row.policy == {"track": "version", "include": "^1", "largestStep": "patch"}
-    again = operator.post(f"{path_of(row)}/policy", {**wanted, "include": "1("})
-    body = again.content.decode()
-    assert "cannot be read from character 2 on" in body
-    assert 'value="1("' in body
-
-
-def test_it_shows_viewers_the_policy(viewer: Client) -> None:
-    row = service()
-    Service.objects.update(policy={"include": "^1"})
-    page = shown(viewer, row)
-    assert "Tracks Whatever its tag allows Only tags that match ^1" in page
-    assert "Save the policy" not in page
-
-
 def test_it_says_what_a_registry_can_bear(viewer: Client) -> None:
     row = service()
     Registry.objects.create(
