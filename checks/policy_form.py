@@ -61,7 +61,7 @@ BARE = "_bare"  # ends the name of the box that says "none of this here"
 
 @dataclass(frozen=True)
 class Row:
-    """One field as the page shows it, with values in words.
+    """One field as the page shows it, with values in words; `is_code` where somebody typed it.
 
     `own` is what is said at this place, if anything. `control` is None where a label says what
     holds. `reached` is for how many services it holds, where that is asked.
@@ -76,6 +76,7 @@ class Row:
     inherited_from: Source
     own: str | None
     is_text: bool
+    is_code: bool
     control: forms.BoundField | None
     bare: forms.BoundField | None
     reached: int | None
@@ -96,10 +97,12 @@ class PolicyForm(forms.Form):
 
     def _add(self, name: str) -> None:
         said = self.place.said.get(name)
-        inherited = self.place.inherited[name].value
+        inherited, source = self.place.inherited[name]
         written = "" if said is None else _written(said)
         if name in CHOICES:
-            inherits = _("Inherit (%(value)s)") % {"value": value_words(name, inherited)}
+            is_default = source == Source.DEFAULT
+            pattern = _("Default (%(value)s)") if is_default else _("Inherit (%(value)s)")
+            inherits = pattern % {"value": value_words(name, inherited)}
             choices = [("", inherits), *CHOICES[name].items()]
             self.fields[name] = forms.ChoiceField(choices=choices, required=False, initial=written)
             return
@@ -158,6 +161,7 @@ class PolicyForm(forms.Form):
             inherited_from=inherited.source,
             own=value_words(name, said[name]) if name in said else None,
             is_text=name not in CHOICES,
+            is_code=name not in CHOICES and bool(held.value),
             control=self[name] if name in self.fields else None,
             bare=self[name + BARE] if name + BARE in self.fields else None,
             reached=reached,

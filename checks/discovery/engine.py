@@ -161,7 +161,7 @@ class _Look:
             platform=_platform(image.get("Os"), image.get("Architecture"), image.get("Variant")),
             running_digests=self._digests(image_ref, counted),
             running_image_id=newest.image_id,
-            labels=known_labels(newest.labels),
+            labels=_labels(newest.labels, image),
         )
 
     def _digests(self, image_ref: str, containers: Iterable[_Container]) -> tuple[str, ...]:
@@ -186,6 +186,14 @@ def _is_built_here(image_ref: str, image: Answer, container: _Container) -> bool
     """Whether Compose gave the image its name: nobody must ask a registry for that name."""
     given = {f"{container.project}{mark}{container.service}" for mark in "-_"}
     return not image.get("RepoDigests") and image_ref.removesuffix(":latest") in given
+
+
+def _labels(labels: Mapping[str, str], image: Answer) -> dict[str, str]:
+    """The labels about policy that whoever started the container gave it. What the image brings
+    along does not count: its maker must not say what people hear of it."""
+    brought = (image.get("Config") or {}).get("Labels") or {}
+    given = {name: text for name, text in labels.items() if brought.get(name) != text}
+    return known_labels(given)
 
 
 def _tag_of(image: Answer) -> str:

@@ -247,6 +247,66 @@ class TestVersions:
         assert "does not list its present tag" in ended.out
 
 
+@pytest.mark.engine
+class TestLabels:
+    """In a compose file they say what is wanted, as they do where it runs."""
+
+    @pytest.fixture
+    def image(self, registry: Registry) -> str:
+        old = registry.push_image("cmd/labels", "build-1.1.0", content="old")
+        for tag in ("build-1.1.1", "build-1.2.0-rc1", "2.0.0"):
+            registry.push_multi(
+                "cmd/labels", tag, {"linux/amd64": tag, "linux/arm64": f"{tag} arm"}
+            )
+        return f"{registry.address}/cmd/labels:build-1.1.0@{old}"
+
+    @pytest.mark.parametrize(
+        ("labels", "status", "tags"),
+        [
+            ({}, "update_available", ["build-1.1.1"]),
+            ({"dockrev.track": "digest"}, "up_to_date", []),
+            ({"dockrev.exclude": r"1\.1$$"}, "up_to_date", []),
+            ({"dockrev.prereleases": True}, "update_available", ["build-1.2.0-rc1", "build-1.1.1"]),
+            ({"dockrev.platform": "linux/s390x"}, "arch_mismatch", ["build-1.1.1"]),
+            ({"dockrev.platform": "linux/arm64"}, "update_available", ["build-1.1.1"]),
+            (
+                [r"dockrev.transform=^(build-)?(\d[.\d]*)$$ => \2"],
+                "update_available",
+                ["2.0.0", "build-1.1.1"],
+            ),
+        ],
+    )
+    def test_it_does_what_they_say(
+        self,
+        check: Check,
+        compose_file: ComposeFile,
+        image: str,
+        labels: object,
+        status: str,
+        tags: list[str],
+    ) -> None:
+        ended = check(compose_file(api={"image": image, "labels": labels}), "--json")
+        found = ended.services["api"]
+        assert (found["status"], [each["tag"] for each in found["candidates"]]) == (status, tags)
+        assert ended.code == bool(tags)
+        assert "notes" not in found
+
+    def test_it_says_which_cannot_be_read_and_goes_on(
+        self, check: Check, compose_file: ComposeFile, image: str
+    ) -> None:
+        labels = {"dockrev.track": "never", "dockrev.transform": "^v(.*) => 1", "other": "$"}
+        file = compose_file(api={"image": image, "labels": labels})
+        ended = check(file, "--json")
+        assert (ended.code, ended.services["api"]["status"]) == (0, "up_to_date")
+        track, transform = ended.services["api"]["notes"]
+        assert "label dockrev.track cannot be read and does not count" in track
+        assert "“never” is none of: auto, digest, version, nothing." in track
+        assert transform.startswith("The transform does not match its tag")
+        shown = check(file).out
+        assert track in shown
+        assert transform in shown
+
+
 class TestWhatItReads:
     def test_it_reads_every_project_of_a_folder(
         self, check: Check, compose_file: ComposeFile, tmp_path: Path

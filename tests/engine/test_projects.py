@@ -67,6 +67,42 @@ def test_it_adds_services_never_started(project: Project, look: Look, image: str
     assert (later.image_ref, later.state, later.replicas) == ("ghcr.io/acme/later:3", "absent", 0)
 
 
+def test_it_reads_labels_of_both_forms_and_files_add_others(
+    project: Project, look: Look, image: str
+) -> None:
+    transform = r"^b(.+)$$ => \1"
+    project.write(
+        f"map: {{image: '{image}', labels: {{dockrev.track: digest, "
+        f"dockrev.transform: '{transform}', traefik.enable: 'true'}}}}",
+        f"list: {{image: '{image}', labels: ['dockrev.include=^1\\.', dockrev.exclude]}}",
+    )
+    project("up", "-d")
+    labels = {service.name: service.labels for service in look()["shop"].services}
+    assert labels == {
+        "map": {"dockrev.track": "digest", "dockrev.transform": r"^b(.+)$ => \1"},
+        "list": {"dockrev.include": r"^1\.", "dockrev.exclude": ""},
+    }
+    project.write(
+        f"map: {{image: '{image}', labels: {{dockrev.track: nothing, dockrev.platform: x}}}}",
+        f"list: {{image: '{image}'}}",
+    )
+    labels = {service.name: service.labels for service in look()["shop"].services}
+    assert labels["map"]["dockrev.track"] == "digest"
+    assert labels["map"]["dockrev.platform"] == "x"
+    assert labels["list"] == {"dockrev.include": r"^1\.", "dockrev.exclude": ""}
+
+
+def test_it_takes_no_label_from_the_maker_of_an_image(
+    project: Project, look: Look, make_image: ImageMaker, registry: Registry
+) -> None:
+    make_image("acme/bossy:1", dockrev_track="nothing", dockrev_platform="linux/arm64")
+    image = f"{registry.address}/acme/bossy:1"
+    project.write(f"api: {{image: '{image}', labels: {{dockrev.platform: linux/amd64}}}}")
+    project("up", "-d")
+    [api] = look()["shop"].services
+    assert api.labels == {"dockrev.platform": "linux/amd64"}
+
+
 def test_it_finds_files_named_relative_to_another_folder(
     project: Project, look: Look, image: str
 ) -> None:

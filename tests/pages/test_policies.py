@@ -48,7 +48,7 @@ class TestService:
         row = service()
         Service.objects.update(policy={"include": "^1"})
         page = shown(viewer, path_of(row))
-        assert "Tracks Whatever its tag allows Only tags that match ^1 by its own policy" in page
+        assert "Tracks Whatever its tag allows Only tags that match ^1 set here" in page
         assert "Save the policy" not in page
 
     def test_it_says_what_holds_and_whence(self, operator: Client) -> None:
@@ -57,10 +57,10 @@ class TestService:
         Stack.objects.update(policy={"track": "version"})
         Service.objects.update(policy={"exclude": "-beta"})
         page = shown(operator, path_of(row))
-        assert "Inherited: Newer versions alone, from the stack ." in page
+        assert "Inherited from the stack ." in page
         assert "Set here. Otherwise: -rc, from the policy for all ." in page
         assert "Inherit (minor) patch minor major" in page
-        assert "Empty inherits: any tag, by default." in page
+        assert "Empty: any tag, by default." in page
         body = operator.get(path_of(row)).content.decode()
         assert f'<a href="/stacks/{row.stack_id}/policy">from the stack</a>' in body
         assert '<a href="/settings/policy">from the policy for all</a>' in body
@@ -137,8 +137,8 @@ class TestShared:
         Service.objects.update(labels={"dockrev.exclude": "x"})
         page = shown(operator, f"/stacks/{rows[0].stack_id}/policy")
         assert "What is wanted of 3 services on local" in page
-        assert "Holds for 2 of 3 services; the others have a word of their own." in page
-        assert "All 3 services have a word of their own." in page
+        assert "Holds for 2 of 3 services; the others have their own." in page
+        assert "Holds for none: all 3 services have their own." in page
 
     @pytest.mark.parametrize("where", ["stack", "all"])
     def test_it_changes_nothing_where_something_is_wrong(self, admin: Client, where: str) -> None:
