@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Count, Sum
 
+from checks import policies
 from checks.models import Service, TagList
 from checks.registry.access import Access
 from checks.registry.client import RegistryClient
@@ -55,9 +56,9 @@ class Lister(RegistryClient):
 def lend(listers: Mapping[str, Lister], services: Iterable[Service]) -> None:
     """Give the lists that are kept to those who may have to ask for them. One query.
 
-    A row that cannot be read counts as none.
+    A row that cannot be read counts as none. Asks for services `with_policies`.
     """
-    wanted = {(each.registry, each.repository) for each in services if read(each.tag)}
+    wanted = {(each.registry, each.repository) for each in services if _may_list(each)}
     rows = TagList.objects.filter(
         registry__in={registry for registry, _ in wanted},
         repository__in={repository for _, repository in wanted},
@@ -65,6 +66,12 @@ def lend(listers: Mapping[str, Lister], services: Iterable[Service]) -> None:
     for row in rows.iterator() if wanted else ():
         if (row.registry, row.repository) in wanted:
             _lend(listers[row.registry], row)
+
+
+def _may_list(service: Service) -> bool:
+    """Whether its tag is a version, or may be made one of."""
+    transform = policies.of_service(service).held["transform"]
+    return bool(transform.value) or read(service.tag) is not None
 
 
 def _lend(lister: Lister, row: TagList) -> None:
