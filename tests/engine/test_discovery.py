@@ -163,3 +163,30 @@ def test_the_command_prints_what_is_there(
     printed = io.StringIO()
     call_command("discover", stdout=printed)
     assert printed.getvalue().splitlines()[1].split() == ["local", "shop", "web", "running", image]
+
+
+def test_it_checks_by_the_labels_that_a_project_is_started_with(
+    project_2: Project, make_image: ImageMaker, registry: Registry
+) -> None:
+    for tag in ("build-1", "build-2", "7"):
+        make_image(f"acme/labelled:{tag}", tag)
+    image = f"{registry.address}/acme/labelled:build-1"
+
+    def looked(**labels: str) -> tuple[str, list[str]]:
+        """Start it with these labels; the check that discovery asks for, and what it found."""
+        written = ", ".join(f"dockrev.{name}: '{value}'" for name, value in labels.items())
+        project_2.write(f"web: {{image: '{image}', labels: {{{written}}}}}")
+        project_2("up", "-d")
+        discover()
+        asked = Job.objects.active().get()
+        run_job(asked.pk)
+        return asked.kind, sorted(Candidate.objects.open().values_list("tag", flat=True))
+
+    assert looked() == ("check.all", [])
+    either = r"^(build-)?(\d+)$$ => \2"
+    assert looked(transform=either) == ("check.service", ["7"])
+    assert looked(transform=either, include="build") == ("check.service", ["build-2"])
+    assert looked(transform=either, track="digest") == ("check.service", [])
+    assert looked(transform=either, track="whatever") == ("check.service", ["7"])
+    discover()
+    assert not Job.objects.active().exists()
