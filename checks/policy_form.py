@@ -15,7 +15,7 @@ from checks import policies
 from checks.policies import Place
 from checks.versions.choice import MAJOR, MINOR, PATCH
 from checks.versions.patterns import MAX_LENGTH, BadPattern
-from checks.versions.policies import AUTO, DIGEST, FIELDS, NOTHING, VERSION, Source
+from checks.versions.policies import AUTO, DIGEST, FIELDS, NOTHING, VERSION, Source, text_of
 from checks.versions.transforms import MAX_TRANSFORM
 
 Words = Mapping[str, str | Promise]
@@ -98,7 +98,7 @@ class PolicyForm(forms.Form):
     def _add(self, name: str) -> None:
         said = self.place.said.get(name)
         inherited, source = self.place.inherited[name]
-        written = "" if said is None else _written(said)
+        written = "" if said is None else text_of(said)
         if name in CHOICES:
             is_default = source == Source.DEFAULT
             pattern = _("Default (%(value)s)") if is_default else _("Inherit (%(value)s)")
@@ -113,7 +113,7 @@ class PolicyForm(forms.Form):
             initial=written,
             widget=forms.TextInput(attributes),
         )
-        if inherited or said == "":
+        if FIELDS[name].default == "" and (inherited or said == ""):
             box = forms.BooleanField(required=False, initial=said == "")
             self.fields[name + BARE] = box
 
@@ -171,10 +171,5 @@ class PolicyForm(forms.Form):
 def value_words(name: str, value: Any) -> str:
     """A field's value as people read it."""
     if name in CHOICES:
-        return str(CHOICES[name][_written(value)])
+        return str(CHOICES[name][text_of(value)])
     return str(value or NONE[name])
-
-
-def _written(value: Any) -> str:
-    """A value as the text that is read as it."""
-    return str(value).lower() if isinstance(value, bool) else str(value)

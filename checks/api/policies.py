@@ -20,7 +20,7 @@ from checks.api.shapes import ServiceFacts
 from checks.models import Stack
 from checks.policies import Place
 from checks.versions.patterns import BadPattern
-from checks.versions.policies import FIELDS
+from checks.versions.policies import FIELDS, text_of
 from dockrev.api.answers import body
 from dockrev.errors import InvalidArgument
 from dockrev.permissions import Role
@@ -80,11 +80,10 @@ class PolicyForAll(APIView):
 def _change(place: Place, request: Request) -> None:
     changes = body(PolicyChange, request)
     for name, value in changes.items():
-        if isinstance(value, str):
-            try:
-                changes[name] = FIELDS[name].read(value)
-            except BadPattern as error:
-                raise InvalidArgument(name, str(error), position=error.position) from None
+        try:
+            changes[name] = None if value is None else FIELDS[name].read(text_of(value))
+        except BadPattern as error:
+            raise InvalidArgument(name, str(error), position=error.position) from None
     policies.change(place, changes, request.user.get_username())
 
 

@@ -53,10 +53,8 @@ class Field:
 
     def takes(self, value: Any) -> bool:
         """Whether a stored value can be used. What cannot be read any more is not said."""
-        if type(value) is not type(self.default):
-            return False
         try:
-            return not isinstance(value, str) or bool(self.read(value) == value)
+            return type(value) is type(self.default) and self.read(text_of(value)) == value
         except BadPattern:
             return False
 
@@ -102,6 +100,11 @@ def read_labels(labels: Mapping[str, str]) -> tuple[dict[str, Any], list[Fault]]
 def known_labels(labels: Mapping[str, str]) -> dict[str, str]:
     """Of a container's labels those that are about policy, as far as a database takes them."""
     return {name: _storable(labels[name]) for name in LABELS if name in labels}
+
+
+def text_of(value: Any) -> str:
+    """A value as text that is read as it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _first(field: Field, layers: Layers) -> Held:
