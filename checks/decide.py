@@ -134,16 +134,12 @@ def decide(local: Local, remote: Asking, wishes: Wishes = EVERYTHING) -> Verdict
         return Verdict("unknown", reason=_("Built here: no registry has this image."))
     if wishes.track == NOTHING:
         return Verdict("unknown", reason=_("Its policy is to track nothing."))
-    is_version = version_of(tag, wishes.policy) is not None
+    if wishes.track == DIGEST:
+        return _rebuilt(local, remote, wishes.ignores)
+    if version_of(tag, wishes.policy) is None:
+        return _unversioned(local, remote, wishes)
     if wishes.track == VERSION:
-        if not is_version:
-            reason = _("Its policy is to track versions, and its tag is none.")
-            return Verdict("unknown", reason=_unfit(tag, wishes) or reason)
         return _with_versions(local, remote, wishes, Verdict("up_to_date"))
-    if not is_version or wishes.track == DIGEST:
-        verdict = _rebuilt(local, remote, wishes.ignores)
-        unfit = "" if wishes.track == DIGEST else _unfit(tag, wishes)
-        return replace(verdict, reason=" ".join(filter(None, [verdict.reason, unfit])))
     try:
         same = _rebuilt(local, remote, wishes.ignores)
     except NotFound as gone:
@@ -152,6 +148,16 @@ def decide(local: Local, remote: Asking, wishes: Wishes = EVERYTHING) -> Verdict
             raise
         return verdict
     return _with_versions(local, remote, wishes, same)
+
+
+def _unversioned(local: Local, remote: Remote, wishes: Wishes) -> Verdict:
+    """Follow a tag that is no version by its digest alone, unless that is not wanted."""
+    unfit = _unfit(local.reference.tag, wishes)
+    if wishes.track == VERSION:
+        reason = _("Its policy is to track versions, and its tag is none.")
+        return Verdict("unknown", reason=unfit or reason)
+    verdict = _rebuilt(local, remote, wishes.ignores)
+    return replace(verdict, reason=" ".join(filter(None, [verdict.reason, unfit])))
 
 
 def _unfit(tag: str, wishes: Wishes) -> str:

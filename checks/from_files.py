@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from django.utils.translation import gettext as _
 
@@ -79,23 +80,19 @@ def _begin(
     stack: str, service: FoundService, at_host: Callable[[str], _Host]
 ) -> Callable[[], Line]:
     """Start to check a service; call what is returned to wait for what came of it."""
-    said, faults = read_labels(service.labels)
-    wishes = Wishes(held=holding({Source.LABEL: said}))
-    notes = tuple(fault_words(fault) for fault in faults)
+    wishes, notes = _wanted(service)
 
     def line(verdict: Verdict, error: str = "") -> Line:
-        known = (stack, service.name, service.image_ref, verdict.status, verdict.found)
-        why = (verdict.reason, error or verdict.trouble, verdict.choice)
-        return Line(*known, *why, notes)
+        facts = (verdict.status, verdict.found, verdict.reason, error or verdict.trouble)
+        return Line(stack, service.name, service.image_ref, *facts, verdict.choice, notes)
 
     if not service.image_ref:
         reason = _("Built here, and it names no image.")
-        return lambda: line(Verdict("unknown", reason=reason))
+        return partial(line, Verdict("unknown", reason=reason))
     try:
         reference = parse(service.image_ref)
     except BadReference as error:
-        text = str(error)
-        return lambda: line(Verdict("error"), text)
+        return partial(line, Verdict("error"), str(error))
     host = at_host(reference.registry)
     local = _local(reference, wishes.platform or service.platform)
     future: Future[Verdict] = host.lanes.start(decide, local, host.remote, wishes)
@@ -109,6 +106,13 @@ def _begin(
             return line(Verdict("error"), str(error))
 
     return wait
+
+
+def _wanted(service: FoundService) -> tuple[Wishes, tuple[str, ...]]:
+    """What its labels wish, for nobody else says anything here, and what is wrong with them."""
+    said, faults = read_labels(service.labels)
+    wishes = Wishes(held=holding({Source.LABEL: said}))
+    return wishes, tuple(fault_words(fault) for fault in faults)
 
 
 def _local(reference: Reference, platform: str) -> Local:
