@@ -36,9 +36,8 @@ class Place:
 
     @cached_property
     def inherited(self) -> dict[str, Held]:
-        """What would hold if nothing were said here, nor by a label."""
-        above = {Source.LABEL, self.source}
-        return holding({key: each for key, each in self.layers.items() if key not in above})
+        """What would hold if nothing were said here."""
+        return holding({key: each for key, each in self.layers.items() if key != self.source})
 
     @cached_property
     def said(self) -> dict[str, Any]:

@@ -135,6 +135,8 @@ def test_it_keeps_labels_and_says_where_they_changed(found: Found) -> None:
     with CaptureQueriesContext(connection) as queries:
         again = found(replace(SHOP, services=(labelled, DB)))
     assert (bool(again), again.relabelled, len(queries)) == (False, [], 2)
+    more = found(replace(SHOP, services=(replace(labelled, replicas=2), DB)))
+    assert (more.changed, more.relabelled) == ([row("web").pk], [])
     assert found(SHOP).relabelled == [row("web").pk]
     assert row("web").labels == {}
 

@@ -76,6 +76,14 @@ class TestService:
         row.refresh_from_db()
         assert row.policy == {"track": "nothing", "include": "^1"}
 
+    def test_it_leaves_what_was_not_on_the_page(self, operator: Client) -> None:
+        """A label said it when the page was shown, and does no longer."""
+        row = service()
+        Service.objects.update(policy={"track": "nothing", "include": "^1"})
+        operator.post(f"{path_of(row)}/policy", {"include": ""})
+        row.refresh_from_db()
+        assert row.policy == {"track": "nothing"}
+
     def test_it_says_how_to_mend_a_label(self, viewer: Client) -> None:
         row = service()
         assert "cannot be read" not in shown(viewer, path_of(row))
