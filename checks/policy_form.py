@@ -106,7 +106,8 @@ class PolicyForm(forms.Form):
             choices = [("", inherits), *CHOICES[name].items()]
             self.fields[name] = forms.ChoiceField(choices=choices, required=False, initial=written)
             return
-        attributes = {"spellcheck": "false", "autocomplete": "off", "placeholder": inherited}
+        hint = "" if said == "" else inherited
+        attributes = {"spellcheck": "false", "autocomplete": "off", "placeholder": hint}
         self.fields[name] = forms.CharField(
             max_length=LENGTHS[name],
             required=False,

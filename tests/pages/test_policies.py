@@ -124,7 +124,7 @@ class TestShared:
         wanted = {"track": "", "prereleases": "true", "platform": "linux/arm64"}
         page = text_of(operator.post(path, wanted, follow=True).content)
         assert "The policy is saved." in page
-        assert "Set here. Otherwise: no, by default. Holds for all 2 services." in page
+        assert "Set here. Otherwise: no, by default. Holds for 2 of 2 services." in page
         assert Stack.objects.get().policy == {"prereleases": True, "platform": "linux/arm64"}
         assert [job.kind for job in Job.objects.all()] == ["check.stack"]
 
@@ -146,7 +146,7 @@ class TestShared:
         page = shown(operator, f"/stacks/{rows[0].stack_id}/policy")
         assert "What is wanted of 3 services on local" in page
         assert "Holds for 2 of 3 services; the others have their own." in page
-        assert "Holds for none: all 3 services have their own." in page
+        assert "Holds for 0 of 3 services; the others have their own." in page
 
     @pytest.mark.parametrize("where", ["stack", "all"])
     def test_it_changes_nothing_where_something_is_wrong(self, admin: Client, where: str) -> None:

@@ -1,0 +1,48 @@
+"""A policy, said by keyboard, and what a service makes of it."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from checks.models import Service, Stack
+from tests.browser.conftest import PHONE, Open
+from tests.rows import service
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+def test_it_says_a_policy_by_keyboard_and_shows_whence_it_comes(open_page: Open) -> None:
+    row = service()
+    page = open_page("operator")
+    page.get_by_role("link", name="Policy shop").click()
+    save = page.get_by_role("button", name="Save the policy")
+    expect(save).to_be_disabled()
+    page.get_by_label("Largest step").focus()
+    page.keyboard.press("p")
+    page.get_by_label("No tags that match").focus()
+    page.keyboard.type("-rc(")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("cannot be read from character 4 on").first).to_be_visible()
+    expect(page.get_by_label("Largest step")).to_have_value("patch")
+    page.get_by_role("link", name="No tags that match").click()
+    field = page.get_by_label("No tags that match")
+    field.fill("-rc")
+    field.press("Enter")
+    expect(page.get_by_text("The policy is saved.")).to_be_visible()
+    assert Stack.objects.get().policy == {"largestStep": "patch", "exclude": "-rc"}
+    page.goto(f"/services/{row.stack_id}/{row.pk}")
+    expect(page.get_by_role("link", name="from the stack")).to_have_count(2)
+    page.get_by_label("None, whatever is inherited No tags that match").check()
+    page.get_by_role("button", name="Save the policy").click()
+    expect(page.get_by_text("Set here. Otherwise: -rc")).to_be_visible()
+    assert Service.objects.get().policy == {"exclude": ""}
+
+
+def test_it_says_on_a_phone_what_a_label_says(open_page: Open) -> None:
+    row = service()
+    Service.objects.update(labels={"dockrev.track": "digest", "dockrev.include": "1("})
+    page = open_page("operator", size=PHONE, path=f"/services/{row.stack_id}/{row.pk}")
+    expect(page.get_by_text("The label dockrev.include cannot be read")).to_be_visible()
+    expect(page.get_by_label("Tracks")).to_have_count(0)
+    expect(page.get_by_text("The label dockrev.track says so")).to_be_visible()
