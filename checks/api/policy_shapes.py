@@ -30,14 +30,6 @@ class PolicyChange(serializers.Serializer[Any]):
     platform = _text("platform")
 
 
-class PolicySources(serializers.Serializer[Place]):
-    """Who says each field: `label`, `service`, `stack`, `all`, or nobody (`default`)."""
-
-    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
-        sources = [source.value for source in Source]
-        return {name: serializers.ChoiceField(sources) for name in FIELDS}
-
-
 class LabelFault(serializers.Serializer[Any]):
     name = serializers.ChoiceField(LABELS, source="label")
     text = serializers.CharField()
@@ -60,8 +52,9 @@ class PolicyFacts(serializers.Serializer[Place]):
         many=True, source="faults", help_text=_("Labels that cannot be read; they do not count.")
     )
 
-    @extend_schema_field(PolicySources)
+    @extend_schema_field(serializers.DictField(child=serializers.ChoiceField(list(Source))))
     def get_sources(self, place: Place) -> dict[str, str]:
+        """Who says each field; `default` where nobody does."""
         return {name: held.source.value for name, held in place.held.items()}
 
     @extend_schema_field(PolicyChange)
