@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import sys
-from importlib import import_module
 from typing import Any
 
 from django.conf import settings
 from django.urls import get_resolver
+from django.utils.module_loading import import_string
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 from granian.server import MPServer
@@ -43,13 +43,16 @@ OPTIONS: dict[str, Any] = {
     },
 }
 
+# `package.module:name`, as granian takes it.
+_ENTRY = ":".join(settings.WSGI_APPLICATION.rsplit(".", 1))
+
 # Python's threads take turns every 5 ms, and of four busy ones the unlucky waits for seconds.
 TURN_SECONDS = 0.0005
 
 
 def load() -> None:
     """Load the application before the forks, which then share its memory."""
-    import_module("dockrev.wsgi")
+    import_string(settings.WSGI_APPLICATION)
     get_resolver().url_patterns  # noqa: B018 - importing the views is what it is read for
 
 
@@ -60,7 +63,7 @@ def serve() -> int:
     together.shares = True
     parenthood.show_as("dockrev server")
     MPServer(
-        "dockrev.wsgi:application",
+        _ENTRY,
         address=settings.HTTP_HOST,
         port=settings.HTTP_PORT,
         **OPTIONS,

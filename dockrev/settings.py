@@ -111,7 +111,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
 ]
 ROOT_URLCONF = "dockrev.urls"
-WSGI_APPLICATION = "dockrev.wsgi.application"
+WSGI_APPLICATION = "integrations.wsgi.application"
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "overview"
 LOGOUT_REDIRECT_URL = "login"

@@ -1,9 +1,9 @@
-"""Writes of several requests in one transaction.
+"""What several requests want of the database, done by one of them in one transaction.
 
-SQLite has one writer. Threads that wait for it inside SQLite sleep, longer each time; here they
-wait for a lock of ours, and whoever gets it commits for all who wait. Under load that is one
-commit for many requests, and each is answered only once it is on disk. Alone, a request commits
-for itself at once.
+SQLite has one writer, and Python one thread that runs. Threads that wait for each other inside
+SQLite sleep, longer each time, and lose a wake-up at every statement; here they wait for a lock of
+ours, and whoever gets it works and commits for all who wait. Under load that is one commit for many
+requests, and each is answered only once it is on disk. Alone, a request commits for itself at once.
 
 In the web process they also share one connection: SQLite forgets its pages whenever another
 connection has written, and reading them again took longer than all the rest.
@@ -24,13 +24,21 @@ MOST = 32  # in one transaction
 
 
 class _Piece(Generic[T]):
-    """One request's write, and what came of it."""
+    """What one request wants, and what came of it."""
 
-    def __init__(self, work: Callable[[], T]) -> None:
-        self.work = work
+    def __init__(self, prepare: Callable[[], Callable[[], T]]) -> None:
+        self.prepare = prepare
+        self.work: Callable[[], T] | None = None
         self.done = False
         self.result: T | None = None
         self.error: BaseException | None = None
+
+    def is_prepared(self) -> bool:
+        try:
+            self.work = self.prepare()
+        except Exception as error:
+            self.error = error
+        return self.error is None
 
     def outcome(self) -> T:
         if self.error is not None:
@@ -39,7 +47,7 @@ class _Piece(Generic[T]):
 
 
 class Together:
-    """Runs pieces of work in shared transactions, in the order that they came.
+    """Does pieces of work in shared transactions, in the order that they came.
 
     `shares` says whether that is on one connection of its own, or on that of the thread.
     """
@@ -51,26 +59,29 @@ class Together:
         self._waiting: list[_Piece[Any]] = []
         self._connection: BaseDatabaseWrapper | None = None
 
-    def do(self, work: Callable[[], T]) -> T:
-        """Run `work` in a transaction, and return or raise as it did once that is committed.
+    def do(self, prepare: Callable[[], Callable[[], T]]) -> T:
+        """Run `prepare`, then the work that it returns in a transaction.
 
-        `work` may run a second time, if another piece spoiled the first transaction.
+        Returns what the work did, or raises as either did, once that is committed. What `prepare`
+        raises keeps its piece out of the transaction. The work may run a second time, if another
+        piece spoiled the first transaction.
         """
-        piece = _Piece(work)
+        piece = _Piece(prepare)
         with self._mutex:
             self._waiting.append(piece)
         with self._turn:
             while not piece.done:
                 with self._mutex:
                     batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
-                self._commit(batch)
+                self._do(batch)
         return piece.outcome()
 
-    def _commit(self, batch: list[_Piece[Any]]) -> None:
+    def _do(self, batch: list[_Piece[Any]]) -> None:
         """Whatever happens, nobody in the batch waits on: it is in no list any more."""
         try:
             with self._our_connection() if self.shares else nullcontext():
-                _commit(batch)
+                if ready := [piece for piece in batch if piece.is_prepared()]:
+                    _commit(ready)
         except BaseException as error:
             for piece in batch:
                 if not piece.done:
@@ -99,7 +110,7 @@ def _commit(batch: list[_Piece[Any]]) -> None:
     try:
         with transaction.atomic():
             for piece in batch:
-                piece.result = piece.work()
+                piece.result = piece.work()  # type: ignore[misc]  # all are prepared
     except Exception as error:
         if len(batch) == 1 or isinstance(error, OperationalError):
             # Where the database is away or busy, it is so for each of them.
@@ -108,15 +119,12 @@ def _commit(batch: list[_Piece[Any]]) -> None:
         else:
             for piece in batch:
                 _commit_alone(piece)
-    finally:
-        for piece in batch:
-            piece.done = True
 
 
 def _commit_alone(piece: _Piece[Any]) -> None:
     try:
         with transaction.atomic():
-            piece.result = piece.work()
+            piece.result = piece.work()  # type: ignore[misc]  # it is prepared
     except Exception as error:
         piece.error = error
 

@@ -26,7 +26,7 @@ def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]
     if is_chunked(environ) or environ.get("CONTENT_LENGTH", "0") != "0":
         address = client_address(environ)
         if turns.are_crowded(address):
-            return _busy(start_response)
+            return busy(start_response)
         body = Body(environ["wsgi.input"], turns, address)
         environ["wsgi.input"] = body.begun(declared_length(environ))
     with turns.one():
@@ -45,7 +45,7 @@ def _answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     return django_application(environ, start_response)
 
 
-def _busy(start_response: Any) -> Iterable[bytes]:
+def busy(start_response: Any) -> Iterable[bytes]:
     response = json_error(Busy())
     start_response("503 Service Unavailable", list(response.items()))
     return [response.content]

@@ -7,7 +7,7 @@ delivery, its jobs and their queue entries, commits together, so a delivery is w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -103,10 +103,25 @@ def take(kind: str, incoming: Incoming, *, address: str) -> Answer:
 
     Raises InvalidSignature, RateLimited or InvalidArgument, and then nothing is stored.
     """
-    row, by_previous_secret = prove(kind, incoming, address)
-    if not row.enabled:
+    try:
+        return together.do(partial(_proven, kind, incoming, address))
+    except _Off:
         tallies.count(kind, "disabled_count")
         return Answer(200, Decision.IGNORED, "disabled")
+
+
+class _Off(Exception):
+    """A call has the right proof, and its receiver is off."""
+
+
+def _proven(kind: str, incoming: Incoming, address: str) -> Callable[[], Answer]:
+    """Read a call, after its proof; what is returned decides on it and keeps it.
+
+    Raises _Off, and what `take` does.
+    """
+    row, by_previous_secret = prove(kind, incoming, address)
+    if not row.enabled:
+        raise _Off
     protocol = RECEIVERS[kind]
     try:
         protocol.require_headers(incoming)
@@ -115,9 +130,7 @@ def take(kind: str, incoming: Incoming, *, address: str) -> Answer:
             str(error), _("The header %(name)s is missing or malformed.") % {"name": error}
         ) from None
     reading = protocol.read(incoming, row.registry_host or protocol.registry_host)
-    return together.do(
-        partial(_store, row, reading, incoming, by_previous_secret=by_previous_secret)
-    )
+    return partial(_store, row, reading, incoming, by_previous_secret=by_previous_secret)
 
 
 def take_reconciled(receiver: Receiver, incoming: Incoming) -> Answer:

@@ -1,0 +1,32 @@
+"""The server's way in: registries first, past everything that serves people.
+
+A delivery proves itself and needs no session, no language, no sign-in and no turn. Their bodies
+come in as slowly as they like; then one thread works for all that wait (`dockrev/together.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any
+
+from dockrev import wsgi
+from dockrev.proxies import client_address
+from dockrev.turns import turns
+from integrations import calls
+from integrations.middleware import PREFIX
+from integrations.receivers import RECEIVERS
+
+_STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+
+
+def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    kind = environ["PATH_INFO"].removeprefix(PREFIX).removesuffix("/")
+    if kind not in RECEIVERS or environ["REQUEST_METHOD"] != "POST":
+        return wsgi.application(environ, start_response)
+    address = client_address(environ)
+    if turns.are_crowded(address):
+        return wsgi.busy(start_response)
+    reply = calls.answer(kind, environ, address)
+    start_response(_STATUS_LINES[reply.status], list(reply.headers.items()))
+    return [reply.content]
