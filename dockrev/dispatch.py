@@ -1,22 +1,22 @@
-"""The only caller of django-q2's `async_task`.
+"""The only writer of django-q2's messages.
 
 A message carries a primary key and nothing else: arguments are stored in clear and shown in the
-admin. Its broker writes on the default connection, so a message commits, or is undone, together
-with the row that it is about.
+admin. It is written on the default connection, so it commits, or is undone, together with the row
+that it is about. It is what `async_task` makes, without what that does beside: a webhook waits.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Any, Literal
+from uuid import uuid4
 
 from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
-from django_q.brokers.orm import ORM
+from django_q.conf import Conf
 from django_q.models import OrmQ
-from django_q.tasks import async_task
+from django_q.signing import SignedPackage
 
 from dockrev.prepared import Insert
 
@@ -34,18 +34,6 @@ def cluster_settings(name: Cluster) -> dict[str, Any]:
 _insert = Insert(OrmQ, without=["id"])
 
 
-class PreparedBroker(ORM):  # type: ignore[misc]  # django-q2 has no types
-    """The ORM broker, with its INSERT compiled once: a webhook waits for it."""
-
-    def enqueue(self, task: str) -> None:
-        _insert(key=self.list_key, payload=task, lock=timezone.now())
-
-
-@cache
-def _broker(cluster: Cluster) -> PreparedBroker:
-    return PreparedBroker(list_key=cluster)
-
-
 def waiting(cluster: Cluster, before: datetime) -> QuerySet[OrmQ]:
     """The messages of a cluster that may be taken since `before`, and were not."""
     messages: QuerySet[OrmQ] = OrmQ.objects.filter(key=cluster, lock__lte=before)
@@ -54,4 +42,14 @@ def waiting(cluster: Cluster, before: datetime) -> QuerySet[OrmQ]:
 
 def dispatch(task: str, pk: str, *, cluster: Cluster) -> None:
     """Have a worker of `cluster` call the function at the dotted path `task` with `pk`."""
-    async_task(task, pk, q_options={"broker": _broker(cluster)})
+    now = timezone.now()
+    message = {
+        "id": uuid4().hex,
+        "name": pk,
+        "func": task,
+        "args": (pk,),
+        "kwargs": {},
+        "ack_failure": Conf.ACK_FAILURES,
+        "started": now,
+    }
+    _insert(key=cluster, payload=SignedPackage.dumps(message), lock=now)
