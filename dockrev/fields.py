@@ -39,8 +39,14 @@ def encrypt(value: str) -> str:
 
 def decrypt(token: str) -> str:
     """Return the clear text. Raises UnreadableSecret if no key fits."""
+    return _decrypted(token, tuple(settings.ENCRYPTION_KEYS))
+
+
+@lru_cache(maxsize=64)
+def _decrypted(token: str, keys: tuple[str, ...]) -> str:
+    """Remembered, in memory only: every call of a registry needs its receiver's secret."""
     try:
-        return _cipher(tuple(settings.ENCRYPTION_KEYS)).decrypt(token.encode()).decode()
+        return _cipher(keys).decrypt(token.encode()).decode()
     except InvalidToken:
         raise UnreadableSecret(_("This secret cannot be read with the present key.")) from None
 

@@ -6,6 +6,7 @@ import secrets
 import time
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 _TIME_BITS, _RANDOM_BITS = 48, 80
 
 
@@ -13,5 +14,5 @@ def new_id(prefix: str) -> str:
     """Return `prefix_` and 26 characters: 48 bits of milliseconds, then 80 random bits."""
     milliseconds = time.time_ns() // 1_000_000 & ((1 << _TIME_BITS) - 1)
     number = milliseconds << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS)
-    digits = (_ALPHABET[number >> shift & 31] for shift in range(125, -5, -5))
-    return f"{prefix}_{''.join(digits)}"
+    digits = "".join([_PAIRS[number >> shift & 1023] for shift in range(120, -10, -10)])
+    return f"{prefix}_{digits}"

@@ -8,12 +8,14 @@ words serve both databases and every migration.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property
-from typing import Any
+from datetime import datetime
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 from django.db.models.sql import InsertQuery
 
+from dockrev.backends.sqlite3.base import DatabaseWrapper as SQLite
 from dockrev.fields import IdField
 
 
@@ -24,28 +26,34 @@ class Select:
         self._build, self._names = build, names
 
     @cached_property
-    def _compiled(self) -> tuple[str, list[Any], Any, dict[int, Any]]:
-        marks = {name: f"\N{SECTION SIGN}{name}" for name in self._names}
-        compiler = self._build(**marks).query.get_compiler(connection=connection)
+    def _compiled(self) -> _Question:
+        marks = {f"\N{SECTION SIGN}{name}": name for name in self._names}
+        query = self._build(**{name: mark for mark, name in marks.items()}).query
+        compiler = query.get_compiler(connection=connection)
         sql, params = compiler.as_sql()
         converters = compiler.get_converters([column for column, *_ in compiler.select])
-        by_mark = {mark: _Value(name) for name, mark in marks.items()}
-        return sql, [by_mark.get(param, param) for param in params], compiler, converters
+        places = [(at, marks[param]) for at, param in enumerate(params) if param in marks]
+        return _Question(sql, list(params), places, compiler, converters)
 
     def __call__(self, **values: str) -> list[Sequence[Any]]:
-        sql, params, compiler, converters = self._compiled
-        filled = [values[p.name] if isinstance(p, _Value) else p for p in params]
-        with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
-            cursor.execute(sql, filled)
-            rows = cursor.fetchall()
-        return list(compiler.apply_converters(rows, converters)) if rows else []
+        sql, params, places, compiler, converters = self._compiled
+        filled = params.copy()
+        for at, name in places:
+            filled[at] = values[name]
+        rows = _run(sql, filled)
+        if rows and converters:
+            return list(compiler.apply_converters(rows, converters))
+        return rows
 
 
-class _Value:
-    """The place of a value among the parameters."""
+class _Question(NamedTuple):
+    """A compiled SELECT: its parameters, and where among them the named ones belong."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    sql: str
+    params: list[Any]
+    places: list[tuple[int, str]]
+    compiler: Any
+    converters: dict[int, Any]
 
 
 class Insert:
@@ -59,7 +67,7 @@ class Insert:
 
     @cached_property
     def _compiled(self) -> tuple[str, dict[str, Any], dict[str, Callable[..., Any]]]:
-        """The statement, and for each column its default, and what adapts a value of it."""
+        """The statement, each column's default, and what adapts a value where something must."""
         concrete = self._model._meta.local_concrete_fields
         fields: list[Any] = [f for f in concrete if f.attname not in self._without]
         query = InsertQuery(self._model)
@@ -69,27 +77,53 @@ class Insert:
             f.attname: None if f.primary_key else f.get_db_prep_save(f.get_default(), connection)
             for f in fields
         }
-        adapted = {f.attname: _plain if type(f) in _PLAIN else f.get_db_prep_save for f in fields}
-        return str(sql), defaults, adapted
+        return str(sql), defaults, {f.attname: _adapter(f) for f in fields if not _is_plain(f)}
 
     def __call__(self, **values: Any) -> None:
         """Write a row; its primary key has no default. Raises IntegrityError as `save` does."""
-        sql, defaults, adapted = self._compiled
+        sql, defaults, adapters = self._compiled
         database = connections[DEFAULT_DB_ALIAS]
-        given = {name: adapted[name](value, database) for name, value in values.items()}
-        with database.cursor() as cursor:
-            cursor.execute(sql, list((defaults | given).values()))
+        for name in adapters.keys() & values.keys():
+            values[name] = adapters[name](values[name], database)
+        _run(sql, list((defaults | values).values()))
 
 
-def _plain(value: Any, _database: object) -> Any:
-    return value
+def _run(sql: str, params: list[Any]) -> list[Any]:
+    """Execute a statement and return its rows."""
+    database = connections[DEFAULT_DB_ALIAS]
+    if isinstance(database, SQLite):
+        return database.run(sql, params)
+    with database.cursor() as cursor:
+        cursor.execute(sql, params)
+        return cursor.fetchall() if cursor.description else []
 
 
 # Every driver takes what these hold as it is.
 _PLAIN = {
     IdField,
+    models.BinaryField,
     models.BooleanField,
     models.CharField,
     models.PositiveIntegerField,
     models.TextField,
 }
+
+
+def _is_plain(field: Any) -> bool:
+    return type(field.target_field if field.is_relation else field) in _PLAIN
+
+
+def _adapter(field: Any) -> Callable[..., Any]:
+    """What makes a field's value one that the driver takes."""
+    if type(field) is models.DateTimeField:
+        return lambda value, database: _moment(value, database.ops)
+    if type(field) is models.JSONField:
+        return lambda value, database: database.ops.adapt_json_value(value, field.encoder)
+    adapter: Callable[..., Any] = field.get_db_prep_save
+    return adapter
+
+
+@lru_cache(maxsize=16)
+def _moment(value: datetime | None, operations: Any) -> Any:
+    """One moment is written in many columns."""
+    return operations.adapt_datetimefield_value(value)

@@ -1,6 +1,7 @@
-"""Django's SQLite, which turns a statement's `%s` into SQLite's `?` once, not at every call.
+"""Django's SQLite, with less around a statement.
 
-That took a tenth of a webhook's time.
+A statement's `%s` become SQLite's `?` once, not at every call; and what is prepared runs without
+the layers of cursors that Django puts around one. That took a third of a webhook's time.
 """
 
 from __future__ import annotations
@@ -27,3 +28,20 @@ def _converted(query: str) -> str:
 class DatabaseWrapper(base.DatabaseWrapper):
     def create_cursor(self, name: Any = None) -> Any:
         return self.connection.cursor(factory=Cursor)
+
+    def run(self, query: str, params: list[Any]) -> list[Any]:
+        """Execute a statement at once and return its rows, with Django's errors.
+
+        Where somebody looks on, or the connection is not fit for it, the usual way is taken.
+        """
+        if (
+            self.connection is None
+            or self.needs_rollback
+            or self.execute_wrappers
+            or self.force_debug_cursor
+        ):
+            with self.cursor() as cursor:
+                cursor.execute(query, params)
+                return list(cursor.fetchall())
+        with self.wrap_database_errors:
+            return list(self.connection.execute(_converted(query), params).fetchall())
