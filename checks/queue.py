@@ -9,8 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from django.db import IntegrityError, connection, transaction
@@ -66,7 +68,7 @@ class Request:
     by_delivery: bool = False
     after: datetime | None = None
 
-    @property
+    @cached_property
     def dedupe_key(self) -> str:
         """The same for the same work only: parameters that do not fit are told by their hash."""
         target = self.service_id or self.stack_id
@@ -90,15 +92,32 @@ def enqueue(request: Request) -> Queued:
     A running job may have looked before this news came in, so it runs once more; that and the
     wish to announce are set by one UPDATE, which a job that finishes meanwhile cannot miss.
     """
-    now = timezone.now()
+    return _enqueue(request, timezone.now(), after=request.after)
+
+
+def enqueue_after_last(
+    request: Request, pause: timedelta, *, earliest: datetime, now: datetime
+) -> Queued:
+    """Enqueue for `earliest`, or for `pause` after the last such job that a delivery asked for.
+
+    Inside a transaction.
+    """
+    last: list[Any] = [ended for (ended,) in _last_ended(key=request.dedupe_key)]
+    recent = bool(last) and last[0] > now - pause
+    return _enqueue(request, now, after=last[0] + pause if recent else earliest)
+
+
+def _enqueue(request: Request, now: datetime, *, after: datetime | None) -> Queued:
     while True:
-        if joined := _join(request, now):
+        if joined := _join(request, after or now):
             return Queued(joined, reused=True)
         try:
-            with transaction.atomic(savepoint=_has_rivals()):
-                return Queued(_create(request, now), reused=False)
+            with transaction.atomic() if _has_rivals() else nullcontext():
+                return Queued(_create(request, now, after=after or now), reused=False)
         except IntegrityError:
-            continue  # another process was first: join its job
+            if not _has_rivals():
+                raise
+            # Another process was first: join its job.
 
 
 def _has_rivals() -> bool:
@@ -106,16 +125,7 @@ def _has_rivals() -> bool:
     return connection.vendor != "sqlite"  # has one writer
 
 
-def enqueue_after_last(
-    request: Request, pause: timedelta, *, earliest: datetime, now: datetime
-) -> Queued:
-    """Enqueue for `earliest`, or for `pause` after the last such job that a delivery asked for."""
-    last: list[Any] = [ended for (ended,) in _last_ended(key=request.dedupe_key)]
-    recent = bool(last) and last[0] > now - pause
-    return enqueue(replace(request, after=last[0] + pause if recent else earliest))
-
-
-def _join(request: Request, now: datetime) -> str:
+def _join(request: Request, wanted: datetime) -> str:
     found = _active(key=request.dedupe_key)
     if not found:
         return ""
@@ -132,21 +142,23 @@ def _join(request: Request, now: datetime) -> str:
     # What is wanted sooner than the queued job was due pulls it forward, never back.
     changes["not_before"] = Case(
         When(status=Job.Status.RUNNING, then=F("not_before")),
-        default=Least(F("not_before"), Value(request.after or now)),
+        default=Least(F("not_before"), Value(wanted)),
     )
     active = Job.objects.active().filter(pk=job_id)
     return job_id if active.update(**changes) else ""
 
 
-def _create(request: Request, now: datetime) -> str:
-    due = request.after is None or request.after <= now
-    job_id = _write(request, now, dispatched_at=now if due else None)
+def _create(request: Request, now: datetime, *, after: datetime) -> str:
+    due = after <= now
+    job_id = _write(request, now, not_before=max(after, now), dispatched_at=now if due else None)
     if due:
         dispatch(TASK, job_id, cluster=KINDS[request.kind].cluster)
     return job_id
 
 
-def _write(request: Request, now: datetime, *, dispatched_at: datetime | None = None) -> str:
+def _write(
+    request: Request, now: datetime, *, not_before: datetime, dispatched_at: datetime | None = None
+) -> str:
     job_id = new_id("job")
     _insert(
         id=job_id,
@@ -161,7 +173,7 @@ def _write(request: Request, now: datetime, *, dispatched_at: datetime | None = 
         created_by=request.created_by[:150],
         notify=request.notify,
         by_delivery=request.by_delivery,
-        not_before=max(request.after or now, now),
+        not_before=not_before,
         dispatched_at=dispatched_at,
         created_at=now,
     )
@@ -176,7 +188,7 @@ def begin(request: Request) -> Job | None:
     now = timezone.now()
     try:
         with transaction.atomic():
-            return _take(_write(replace(request, after=None), now), now)
+            return _take(_write(request, now, not_before=now), now)
     except IntegrityError:
         return None
 
