@@ -13,6 +13,7 @@ from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.sql import InsertQuery
 
 from dockrev.backends.sqlite3.base import DatabaseWrapper as SQLite
@@ -40,7 +41,7 @@ class Select:
         filled = params.copy()
         for at, name in places:
             filled[at] = values[name]
-        rows = _run(sql, filled)
+        rows = _run(connections[DEFAULT_DB_ALIAS], sql, filled)
         if rows and converters:
             return list(compiler.apply_converters(rows, converters))
         return rows
@@ -66,8 +67,7 @@ class Insert:
         self._model, self._without = model, frozenset(without)
 
     @cached_property
-    def _compiled(self) -> tuple[str, dict[str, Any], dict[str, Callable[..., Any]]]:
-        """The statement, each column's default, and what adapts a value where something must."""
+    def _compiled(self) -> _Form:
         concrete = self._model._meta.local_concrete_fields
         fields: list[Any] = [f for f in concrete if f.attname not in self._without]
         query = InsertQuery(self._model)
@@ -77,20 +77,32 @@ class Insert:
             f.attname: None if f.primary_key else f.get_db_prep_save(f.get_default(), connection)
             for f in fields
         }
-        return str(sql), defaults, {f.attname: _adapter(f) for f in fields if not _is_plain(f)}
+        adapted = [(f.attname, f.get_default(), _adapter(f)) for f in fields if not _is_plain(f)]
+        return _Form(str(sql), defaults, adapted)
 
     def __call__(self, **values: Any) -> None:
         """Write a row; its primary key has no default. Raises IntegrityError as `save` does."""
-        sql, defaults, adapters = self._compiled
+        sql, defaults, adapted = self._compiled
         database = connections[DEFAULT_DB_ALIAS]
-        for name in adapters.keys() & values.keys():
-            values[name] = adapters[name](values[name], database)
-        _run(sql, list((defaults | values).values()))
+        row = defaults | values
+        for name, default, adapter in adapted:
+            if name in values:
+                same = values[name] == default
+                row[name] = defaults[name] if same else adapter(values[name], database)
+        _run(database, sql, list(row.values()))
 
 
-def _run(sql: str, params: list[Any]) -> list[Any]:
+class _Form(NamedTuple):
+    """A compiled INSERT: each column's default as it is written, and of those whose values a
+    driver does not take as they are, the default, and what adapts another value."""
+
+    sql: str
+    defaults: dict[str, Any]
+    adapted: list[tuple[str, Any, Callable[..., Any]]]
+
+
+def _run(database: BaseDatabaseWrapper, sql: str, params: list[Any]) -> list[Any]:
     """Execute a statement and return its rows."""
-    database = connections[DEFAULT_DB_ALIAS]
     if isinstance(database, SQLite):
         return database.run(sql, params)
     with database.cursor() as cursor:

@@ -67,6 +67,7 @@ def _is_trusted(address: Address) -> bool:
     return any(address in network for network in networks(tuple(settings.TRUSTED_PROXIES)))
 
 
+@lru_cache(maxsize=200)
 def _address(text: str) -> Address | None:
     """Read an address, also `[2001:db8::1]:443` and `192.0.2.1:443` as some proxies write it."""
     if text.startswith("["):

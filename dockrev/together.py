@@ -20,22 +20,24 @@ from django.db import DEFAULT_DB_ALIAS, OperationalError, connections, transacti
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 T = TypeVar("T")
+Seen = dict[str, Any]  # what one piece of a batch looked up, and the others need not
+Prepare = Callable[[Seen], Callable[[], T]]
 MOST = 32  # in one transaction
 
 
 class _Piece(Generic[T]):
     """What one request wants, and what came of it."""
 
-    def __init__(self, prepare: Callable[[], Callable[[], T]]) -> None:
+    def __init__(self, prepare: Prepare[T]) -> None:
         self.prepare = prepare
         self.work: Callable[[], T] | None = None
         self.done = False
         self.result: T | None = None
         self.error: BaseException | None = None
 
-    def is_prepared(self) -> bool:
+    def is_prepared(self, seen: Seen) -> bool:
         try:
-            self.work = self.prepare()
+            self.work = self.prepare(seen)
         except Exception as error:
             self.error = error
         return self.error is None
@@ -59,7 +61,7 @@ class Together:
         self._waiting: list[_Piece[Any]] = []
         self._connection: BaseDatabaseWrapper | None = None
 
-    def do(self, prepare: Callable[[], Callable[[], T]]) -> T:
+    def do(self, prepare: Prepare[T]) -> T:
         """Run `prepare`, then the work that it returns in a transaction.
 
         Returns what the work did, or raises as either did, once that is committed. What `prepare`
@@ -80,7 +82,8 @@ class Together:
         """Whatever happens, nobody in the batch waits on: it is in no list any more."""
         try:
             with self._our_connection() if self.shares else nullcontext():
-                if ready := [piece for piece in batch if piece.is_prepared()]:
+                seen: Seen = {}
+                if ready := [piece for piece in batch if piece.is_prepared(seen)]:
                     _commit(ready)
         except BaseException as error:
             for piece in batch:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from django.db import transaction
@@ -22,7 +22,7 @@ from checks.models import Job
 from dockrev.errors import InvalidArgument
 from dockrev.ids import new_id
 from dockrev.prepared import Insert, Select
-from dockrev.together import together
+from dockrev.together import Seen, together
 from integrations.matching import Match, ask_for_check, ask_for_discovery, services_running
 from integrations.models import Delivery, HookTarget, Receiver
 from integrations.proof import Entry, entry_of, prove
@@ -114,12 +114,12 @@ class _Off(Exception):
     """A call has the right proof, and its receiver is off."""
 
 
-def _proven(kind: str, incoming: Incoming, address: str) -> Callable[[], Answer]:
+def _proven(kind: str, incoming: Incoming, address: str, seen: Seen) -> Callable[[], Answer]:
     """Read a call, after its proof; what is returned decides on it and keeps it.
 
     Raises _Off, and what `take` does.
     """
-    row, by_previous_secret = prove(kind, incoming, address)
+    row, by_previous_secret = prove(kind, incoming, address, seen)
     if not row.enabled:
         raise _Off
     protocol = RECEIVERS[kind]
@@ -285,9 +285,14 @@ def _mark_verified(row: Entry, reading: Reading, now: datetime) -> None:
 def shown_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Headers as they may be kept and shown: without what proves anything, and of bounded size."""
     return {
-        name[:100]: "••••" if any(word in name for word in _HIDDEN) else value[:_KEPT_LENGTH]
+        name[:100]: "••••" if _is_hidden(name) else value[:_KEPT_LENGTH]
         for name, value in list(headers.items())[:_KEPT_HEADERS]
     }
+
+
+@lru_cache(maxsize=500)
+def _is_hidden(name: str) -> bool:
+    return any(word in name for word in _HIDDEN)
 
 
 def match_again(sender: Any, job: Job, **_given: Any) -> None:

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from dockrev.errors import InvalidSignature, RateLimited
 from dockrev.prepared import Select
+from dockrev.together import Seen
 from integrations.models import Receiver
 from integrations.receivers import CALLERS
 from integrations.receivers.base import BadProof, Incoming
@@ -41,14 +42,17 @@ _receivers = Select(
 )
 
 
-def prove(kind: str, incoming: Incoming, address: str) -> tuple[Entry, bool]:
+def prove(kind: str, incoming: Incoming, address: str, seen: Seen) -> tuple[Entry, bool]:
     """The receiver whose secret the call knows, and whether it is the one before the present.
 
-    Raises InvalidSignature or RateLimited.
+    `seen` keeps the receivers for the other calls of a batch. Raises InvalidSignature or
+    RateLimited.
     """
     caller = CALLERS[kind]
     now = timezone.now()
-    for *row, secret, previous, until in _receivers(kind=kind):
+    if kind not in seen:
+        seen[kind] = _receivers(kind=kind)
+    for *row, secret, previous, until in seen[kind]:
         secret = secret or caller.spare_secret()
         fresh = until is not None and until > now
         try:

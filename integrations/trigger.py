@@ -48,7 +48,7 @@ def take(incoming: Incoming, *, address: str) -> Queued:
 
     Raises the errors of the HTTP contract, and then nothing is queued.
     """
-    row, _by_previous_secret = prove(Trigger.kind, incoming, address)
+    row, _by_previous_secret = prove(Trigger.kind, incoming, address, {})
     if not row.enabled:
         tallies.count(Trigger.kind, "disabled_count")
         raise Conflict(_("The trigger is switched off."), reason="disabled")

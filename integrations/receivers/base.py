@@ -8,7 +8,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from hashlib import sha256
 from typing import Any, ClassVar
 
 
@@ -137,7 +136,7 @@ def verify_shared_secret(secrets: tuple[str, ...], given: str) -> int:
 
 
 def _is_hmac(secret: str, body: bytes, signature: bytes) -> bool:
-    expected = hmac.new(secret.encode(), body, sha256).hexdigest().encode()
+    expected = hmac.digest(secret.encode(), body, "sha256").hex().encode()
     return hmac.compare_digest(expected, signature) and bool(secret)
 
 

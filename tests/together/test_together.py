@@ -43,7 +43,7 @@ def outcomes(together: Together, pieces: list[Callable[[], Any]]) -> list[Any]:
 
     def run(number: int, piece: Callable[[], Any]) -> None:
         try:
-            results[number] = together.do(lambda: piece)
+            results[number] = together.do(lambda _seen: piece)
         except Exception as error:
             results[number] = error
         finally:
@@ -94,13 +94,13 @@ def test_it_keeps_one_pieces_error_from_the_others(together: Together) -> None:
 
 
 def test_it_keeps_what_is_refused_beforehand_out_of_the_transaction(together: Together) -> None:
-    def refused() -> Any:
+    def refused(_seen: Any) -> Any:
         assert not connection.in_atomic_block
         raise PermissionError("no")
 
     with pytest.raises(PermissionError):
         together.do(refused)
-    assert together.do(lambda: write("f")) == "f"
+    assert together.do(lambda _seen: write("f")) == "f"
 
 
 def test_it_tells_everybody_that_the_database_is_busy(together: Together) -> None:
@@ -110,17 +110,17 @@ def test_it_tells_everybody_that_the_database_is_busy(together: Together) -> Non
     assert any(
         isinstance(each, OperationalError) for each in outcomes(together, [write("c"), busy])
     )
-    assert together.do(lambda: write("d")) == "d"
+    assert together.do(lambda _seen: write("d")) == "d"
 
 
 def test_it_runs_inside_a_transaction(together: Together) -> None:
-    assert together.do(lambda: lambda: connection.in_atomic_block)
+    assert together.do(lambda _seen: lambda: connection.in_atomic_block)
     assert not transaction.get_connection().in_atomic_block
 
 
 def test_it_gives_the_thread_its_own_connection_back(together: Together) -> None:
     before = connections["default"]
-    together.do(lambda: write("e"))
+    together.do(lambda _seen: write("e"))
     assert connections["default"] is before
 
 
@@ -144,7 +144,7 @@ def test_it_leaves_nobody_waiting_when_the_connection_cannot_be_had(
 
     def ask() -> None:
         try:
-            came.append(together.do(lambda: lambda: "done"))
+            came.append(together.do(lambda _seen: lambda: "done"))
         except OperationalError as error:
             came.append(str(error))
 
