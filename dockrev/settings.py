@@ -164,7 +164,10 @@ if _database["ENGINE"].endswith("sqlite3"):
     _database["OPTIONS"] = {
         "timeout": SQLITE_PATIENCE.get(PROCESS, 20),
         "transaction_mode": "IMMEDIATE",
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        # The log grows to 16 MB before it is brought into the file: a page that many commits
+        # change, of an index above all, is then written once for four times as many of them.
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
+        "PRAGMA wal_autocheckpoint=4000;",
     }
     # REST framework imports the PostgreSQL driver wherever it finds it: 45 ms and 9 MB for nothing.
     sys.modules.setdefault("psycopg", cast(ModuleType, None))
