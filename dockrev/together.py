@@ -1,9 +1,9 @@
 """What several requests want of the database, done by one of them in one transaction.
 
 SQLite has one writer, and Python one thread that runs. Threads that wait for each other inside
-SQLite sleep, longer each time, and lose a wake-up at every statement; here they wait for a lock of
-ours, and whoever gets it works and commits for all who wait. Under load that is one commit for many
-requests, and each is answered only once it is on disk. Alone, a request commits for itself at once.
+SQLite sleep, longer each time, and lose a wake-up at every statement; here they wait for one of
+them, who works and commits for all. Under load that is one commit for many requests, and each is
+answered only once it is on disk. Alone, a request commits for itself at once.
 
 In the web process they also share one connection: SQLite forgets its pages whenever another
 connection has written, and reading them again took longer than all the rest.
@@ -23,14 +23,17 @@ T = TypeVar("T")
 Seen = dict[str, Any]  # what one piece of a batch looked up, and the others need not
 Prepare = Callable[[Seen], Callable[[], T]]
 MOST = 32  # in one transaction
+PATIENCE = 0.001  # seconds that one waits for as many as came together the last time
 
 
 class _Piece(Generic[T]):
-    """What one request wants, and what came of it."""
+    """What one request wants, and what came of it. `told` is free once its thread may go on."""
 
     def __init__(self, prepare: Prepare[T]) -> None:
         self.prepare = prepare
         self.work: Callable[[], T] | None = None
+        self.told = threading.Lock()
+        self.told.acquire()
         self.done = False
         self.result: T | None = None
         self.error: BaseException | None = None
@@ -56,9 +59,10 @@ class Together:
 
     def __init__(self) -> None:
         self.shares = False
-        self._mutex = threading.Lock()
-        self._turn = threading.Lock()
-        self._waiting: list[_Piece[Any]] = []
+        self._came = threading.Condition()
+        self._led = False  # whether some thread works, or gathers what it will work on
+        self._waiting: list[_Piece[Any]] = []  # what came meanwhile
+        self._wanted = 0  # others than the leader's own, as many as in the last batch
         self._connection: BaseDatabaseWrapper | None = None
 
     def do(self, prepare: Prepare[T]) -> T:
@@ -69,14 +73,38 @@ class Together:
         piece spoiled the first transaction.
         """
         piece = _Piece(prepare)
-        with self._mutex:
-            self._waiting.append(piece)
-        with self._turn:
-            while not piece.done:
-                with self._mutex:
-                    batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
-                self._do(batch)
+        with self._came:
+            follows, self._led = self._led, True
+            if follows:
+                self._waiting.append(piece)
+            if len(self._waiting) >= self._wanted:
+                self._came.notify()
+        if follows:
+            piece.told.acquire()  # that it is done, or leads
+        if not piece.done:
+            self._lead(piece)
         return piece.outcome()
+
+    def _lead(self, own: _Piece[Any]) -> None:
+        """Work for all that wait. Whatever happens, those that come after get a leader."""
+        others: list[_Piece[Any]] = []
+        try:
+            others = self._gathered()
+            self._do([own, *others])
+        finally:
+            with self._came:
+                self._led = bool(self._waiting)
+                following, self._waiting = self._waiting[:1], self._waiting[1:]
+            for piece in others + following:
+                piece.told.release()
+
+    def _gathered(self) -> list[_Piece[Any]]:
+        """Those that wait, once they are as many as the last time, or a moment has passed."""
+        with self._came:
+            self._came.wait_for(lambda: len(self._waiting) >= self._wanted, PATIENCE)
+            others, self._waiting = self._waiting[: MOST - 1], self._waiting[MOST - 1 :]
+            self._wanted = len(others)
+            return others
 
     def _do(self, batch: list[_Piece[Any]]) -> None:
         """Whatever happens, nobody in the batch waits on: it is in no list any more."""
