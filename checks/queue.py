@@ -37,7 +37,9 @@ MAX_KEY = 200  # the length of its column
 
 
 _insert = Insert(Job)
-_active = Select(lambda key: Job.objects.active().filter(dedupe_key=key).values_list("pk"), "key")
+_active = Select(
+    lambda key: Job.objects.active().filter(dedupe_key=key).order_by().values_list("pk"), "key"
+)
 _last_ended = Select(
     lambda key: (
         Job.objects.filter(dedupe_key=key, by_delivery=True, finished_at__isnull=False)

@@ -38,13 +38,6 @@ class _Piece(Generic[T]):
         self.result: T | None = None
         self.error: BaseException | None = None
 
-    def is_prepared(self, seen: Seen) -> bool:
-        try:
-            self.work = self.prepare(seen)
-        except Exception as error:
-            self.error = error
-        return self.error is None
-
     def outcome(self) -> T:
         if self.error is not None:
             raise self.error
@@ -110,8 +103,7 @@ class Together:
         """Whatever happens, nobody in the batch waits on: it is in no list any more."""
         try:
             with self._our_connection() if self.shares else nullcontext():
-                seen: Seen = {}
-                if ready := [piece for piece in batch if piece.is_prepared(seen)]:
+                if ready := _prepared(batch):
                     _commit(ready)
         except BaseException as error:
             for piece in batch:
@@ -137,6 +129,26 @@ class Together:
             self._connection.close_if_unusable_or_obsolete()
 
 
+def _prepared(batch: list[_Piece[Any]]) -> list[_Piece[Any]]:
+    """Prepare each, and return those that have work to commit."""
+    seen: Seen = {}
+    for piece in batch:
+        try:
+            piece.work = piece.prepare(seen)
+        except OperationalError as error:
+            _fail(batch, error)
+            break
+        except Exception as error:
+            piece.error = error
+    return [piece for piece in batch if piece.error is None]
+
+
+def _fail(batch: list[_Piece[Any]], error: BaseException) -> None:
+    """Where the database is away or busy, it is so for each that has no error of its own."""
+    for piece in batch:
+        piece.error = piece.error or error
+
+
 def _commit(batch: list[_Piece[Any]]) -> None:
     try:
         with transaction.atomic():
@@ -144,9 +156,7 @@ def _commit(batch: list[_Piece[Any]]) -> None:
                 piece.result = piece.work()  # type: ignore[misc]  # all are prepared
     except Exception as error:
         if len(batch) == 1 or isinstance(error, OperationalError):
-            # Where the database is away or busy, it is so for each of them.
-            for piece in batch:
-                piece.error = error
+            _fail(batch, error)
         else:
             for piece in batch:
                 _commit_alone(piece)

@@ -75,8 +75,8 @@ class Answer:
 
 
 _known = Select(
-    lambda receiver, key: Delivery.objects.filter(receiver=receiver, dedupe_key=key).values_list(
-        "pk"
+    lambda receiver, key: (
+        Delivery.objects.filter(receiver=receiver, dedupe_key=key).order_by().values_list("pk")
     ),
     "receiver",
     "key",

@@ -10,7 +10,7 @@ import pytest
 from django.db import OperationalError, connection, connections, transaction
 
 from dockrev.models import Setting
-from dockrev.together import Together
+from dockrev.together import Prepare, Together
 from tests.processes.instance import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -37,25 +37,31 @@ class Stuck:
         return "went on"
 
 
-def outcomes(together: Together, pieces: list[Callable[[], Any]]) -> list[Any]:
-    """What each piece came to when all waited for the same turn: its result or its error."""
+def just(work: Callable[[], Any]) -> Prepare[Any]:
+    """What has nothing to prepare."""
+    return lambda _seen: work
+
+
+def outcomes(together: Together, pieces: list[Prepare[Any]]) -> list[Any]:
+    """What each piece came to when all waited together: its result or its error."""
     results: dict[int, Any] = {}
 
-    def run(number: int, piece: Callable[[], Any]) -> None:
+    def run(number: int, piece: Prepare[Any]) -> None:
         try:
-            results[number] = together.do(lambda _seen: piece)
+            results[number] = together.do(piece)
         except Exception as error:
             results[number] = error
         finally:
             connections.close_all()
 
     stuck = Stuck()
-    threads = [threading.Thread(target=run, args=(-1, stuck))]
+    threads = [threading.Thread(target=run, args=(-1, just(stuck)))]
     threads[0].start()
     assert stuck.begun.wait(10)
     for number, piece in enumerate(pieces):
         threads.append(threading.Thread(target=run, args=(number, piece)))
         threads[-1].start()
+    until(lambda: len(together._waiting) == len(pieces), within=10)
     stuck.go_on.set()
     for thread in threads:
         thread.join(20)
@@ -77,7 +83,7 @@ def keys() -> set[str]:
 
 def test_it_commits_what_waited_together(together: Together) -> None:
     names = [f"k{number}" for number in range(10)]
-    assert outcomes(together, [write(name) for name in names]) == names
+    assert outcomes(together, [just(write(name)) for name in names]) == names
     assert keys() >= set(names)
 
 
@@ -86,7 +92,7 @@ def test_it_keeps_one_pieces_error_from_the_others(together: Together) -> None:
         Setting.objects.create(key="half", value=1)
         raise ValueError("broken")
 
-    first, second, third = outcomes(together, [write("a"), broken, write("b")])
+    first, second, third = outcomes(together, [just(write("a")), just(broken), just(write("b"))])
     assert (first, third) == ("a", "b")
     assert isinstance(second, ValueError)
     assert {"a", "b"} <= keys()
@@ -100,27 +106,38 @@ def test_it_keeps_what_is_refused_beforehand_out_of_the_transaction(together: To
 
     with pytest.raises(PermissionError):
         together.do(refused)
-    assert together.do(lambda _seen: write("f")) == "f"
+    assert together.do(just(write("f"))) == "f"
 
 
 def test_it_tells_everybody_that_the_database_is_busy(together: Together) -> None:
     def busy() -> str:
         raise OperationalError("database is locked")
 
-    assert any(
-        isinstance(each, OperationalError) for each in outcomes(together, [write("c"), busy])
-    )
-    assert together.do(lambda _seen: write("d")) == "d"
+    came = outcomes(together, [just(write("c")), just(busy)])
+    assert all(isinstance(each, OperationalError) for each in came)
+    assert together.do(just(write("d"))) == "d"
+
+
+def test_it_asks_a_database_that_is_away_once_for_all_that_wait(together: Together) -> None:
+    asked: list[str] = []
+
+    def away(_seen: Any) -> Any:
+        asked.append("again")
+        raise OperationalError("away")
+
+    came = outcomes(together, [away] * 5)
+    assert all(isinstance(each, OperationalError) for each in came)
+    assert len(asked) == 1
 
 
 def test_it_runs_inside_a_transaction(together: Together) -> None:
-    assert together.do(lambda _seen: lambda: connection.in_atomic_block)
+    assert together.do(just(lambda: connection.in_atomic_block))
     assert not transaction.get_connection().in_atomic_block
 
 
 def test_it_gives_the_thread_its_own_connection_back(together: Together) -> None:
     before = connections["default"]
-    together.do(lambda _seen: write("e"))
+    together.do(just(write("e")))
     assert connections["default"] is before
 
 
@@ -144,7 +161,7 @@ def test_it_leaves_nobody_waiting_when_the_connection_cannot_be_had(
 
     def ask() -> None:
         try:
-            came.append(together.do(lambda _seen: lambda: "done"))
+            came.append(together.do(just(lambda: "done")))
         except OperationalError as error:
             came.append(str(error))
 
