@@ -154,7 +154,7 @@ def _create(request: Request, now: datetime, *, after: datetime) -> str:
     due = after <= now
     job_id = _write(request, now, not_before=max(after, now), dispatched_at=now if due else None)
     if due:
-        dispatch(TASK, job_id, cluster=KINDS[request.kind].cluster)
+        dispatch(TASK, job_id, cluster=KINDS[request.kind].cluster, now=now)
     return job_id
 
 
@@ -313,7 +313,7 @@ def dispatch_due(now: datetime) -> int:
                 Job.objects.queued().filter(pk=job_id, dispatched_at=None).update(dispatched_at=now)
             )
             if ours:
-                dispatch(TASK, job_id, cluster=KINDS[kind].cluster)
+                dispatch(TASK, job_id, cluster=KINDS[kind].cluster, now=now)
                 count += 1
     return count
 

@@ -13,7 +13,6 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.db.models import QuerySet
-from django.utils import timezone
 from django_q.conf import Conf
 from django_q.models import OrmQ
 from django_q.signing import SignedPackage
@@ -40,9 +39,8 @@ def waiting(cluster: Cluster, before: datetime) -> QuerySet[OrmQ]:
     return messages
 
 
-def dispatch(task: str, pk: str, *, cluster: Cluster) -> None:
+def dispatch(task: str, pk: str, *, cluster: Cluster, now: datetime) -> None:
     """Have a worker of `cluster` call the function at the dotted path `task` with `pk`."""
-    now = timezone.now()
     message = {
         "id": uuid4().hex,
         "name": pk,

@@ -133,7 +133,7 @@ def dispatch_due(now: datetime) -> int:
             waiting = Notification.objects.waiting().filter(pk=notification_id)
             ours = waiting.filter(dispatched_at=None).update(dispatched_at=now)
             if ours:
-                dispatch(TASK, notification_id, cluster=CLUSTER)
+                dispatch(TASK, notification_id, cluster=CLUSTER, now=now)
                 count += 1
     return count
 

@@ -7,6 +7,7 @@ from queue import Queue
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from django_q.brokers.orm import ORM
 from django_q.models import OrmQ
 from django_q.signing import SignedPackage
@@ -30,7 +31,7 @@ def read(message: OrmQ) -> dict[str, Any]:
 
 def test_it_makes_what_django_q2_makes() -> None:
     async_task("some.task", "job_1", task_name="job_1", q_options={"broker": ORM("quick")})
-    dispatch("some.task", "job_1", cluster="quick")
+    dispatch("some.task", "job_1", cluster="quick", now=timezone.now())
     theirs, ours = OrmQ.objects.order_by("pk")
     expected, made = read(theirs), read(ours)
     assert {**made, "id": "", "started": ""} == {**expected, "id": "", "started": ""}
@@ -41,7 +42,7 @@ def test_it_makes_what_django_q2_makes() -> None:
 @pytest.mark.parametrize("cluster", CLUSTERS)
 def test_it_is_run_by_a_worker_of_its_cluster(cluster: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr("django_q.worker.close_old_django_connections", lambda: None)
-    dispatch(f"{__name__}.task", cluster, cluster=cluster)
+    dispatch(f"{__name__}.task", cluster, cluster=cluster, now=timezone.now())
     [(_id, payload)] = ORM(cluster).dequeue()
     todo: Queue[Any] = Queue()
     todo.put(SignedPackage.loads(payload))
