@@ -52,7 +52,7 @@ def check_service(run: Run) -> Outcome:
 
     def write(job: Job) -> None:
         now = timezone.now()
-        settle(checked, now)
+        settle([checked], now)
         tag_lists.keep(_listers(clients), now)
         announce(job, [service.pk], now)
 
@@ -102,8 +102,7 @@ def _services() -> ServiceQuerySet:
 @transaction.atomic
 def _write(checked: list[Checked], clients: Clients) -> None:
     now = timezone.now()
-    for each in checked:
-        settle(each, now)
+    settle(checked, now)
     tag_lists.keep(_listers(clients), now)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -34,8 +35,15 @@ class Checked:
         return self.verdict.status if self.verdict else Status.ERROR
 
 
-def settle(checked: Checked, now: datetime) -> None:
-    """Store the outcome of one check, inside the caller's transaction.
+def settle(checked: Iterable[Checked], now: datetime) -> None:
+    """Store the outcomes of checks, inside the caller's transaction."""
+    settled = [each.service.pk for each in checked if _settle(each, now)]
+    # Rules may have been made or taken away meanwhile.
+    ignoring.apply(settled, now)
+
+
+def _settle(checked: Checked, now: datetime) -> bool:
+    """Returns whether candidates may have come of it.
 
     Trouble with a registry changes nothing but the error: what was known before stays known.
     """
@@ -56,10 +64,10 @@ def settle(checked: Checked, now: datetime) -> None:
         }
     # The service may have been archived, or discovered anew, while the registry was asked.
     same = Service.objects.filter(pk=service.pk, image_ref=service.image_ref)
-    if same.update(**fields) and verdict is not None:
-        _settle_candidates(service, verdict, checked.platform, now)
-        # Rules may have been made or taken away meanwhile.
-        ignoring.apply([service.pk], now)
+    if not same.update(**fields) or verdict is None:
+        return False
+    _settle_candidates(service, verdict, checked.platform, now)
+    return True
 
 
 def _settle_candidates(service: Service, verdict: Verdict, platform: str, now: datetime) -> None:
@@ -70,7 +78,9 @@ def _settle_candidates(service: Service, verdict: Verdict, platform: str, now: d
             continue
         there = found.get(held.step)
         if there and (there.tag, there.digest) == (held.tag, held.digest):
-            Candidate.objects.filter(pk=held.pk).update(**_facts(there, platform))
+            facts = _facts(there, platform)
+            if any(getattr(held, name) != value for name, value in facts.items()):
+                Candidate.objects.filter(pk=held.pk).update(**facts)
             del found[held.step]
             continue
         close(held, Candidate.Closed.SUPERSEDED if there else _why_gone(service, held), now)

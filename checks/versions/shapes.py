@@ -118,10 +118,11 @@ class Version(NamedTuple):
         """Whether there are as many numbers, of the same kinds, with zeros in front or without."""
         if self.kinds != other.kinds:
             return False
-        return all(
-            len(ours) == len(theirs) or not (ours[0] == "0" != ours or theirs[0] == "0" != theirs)
-            for ours, theirs in zip(self.parts, other.parts, strict=True)
-        )
+        # A loop: with `all` it takes twice the time, and it runs for every tag.
+        for ours, theirs in zip(self.parts, other.parts, strict=True):
+            if len(ours) != len(theirs) and (ours[0] == "0" != ours or theirs[0] == "0" != theirs):
+                return False
+        return True
 
 
 def is_signature(tag: str) -> bool:

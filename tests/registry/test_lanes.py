@@ -47,18 +47,22 @@ class TestLanes:
         done: list[int] = []
 
         def fail() -> None:
-            raise ValueError(len(done))
+            raise ValueError("first")
 
         only = lanes(1)
-        with pytest.raises(ValueError, match="0"):
-            only.together([fail, lambda: done.append(1), fail])
+        with pytest.raises(ValueError, match="first"):
+            only.together([fail, lambda: done.append(1)])
         only.start(lambda: None).result(SECONDS)
         assert done == [1]
 
     def test_what_nobody_began_is_left_when_they_close(self, lanes: Callable[[int], Lanes]) -> None:
         only, go_on, begun = lanes(1), Event(), Event()
-        first = only.start(lambda: begun.set() or go_on.wait(SECONDS))  # type: ignore[func-returns-value]  # both
-        second = only.start(lambda: None)
+
+        def wait() -> bool:
+            begun.set()
+            return go_on.wait(SECONDS)
+
+        first, second = only.start(wait), only.start(wait)
         assert begun.wait(SECONDS)
         only.close()
         go_on.set()
