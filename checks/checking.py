@@ -15,10 +15,10 @@ from django.db.models import Prefetch
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from checks import ignoring, policies, queue, tag_lists
+from checks import ignoring, policies, queue, spreading, tag_lists
 from checks.decide import Found, Local, Verdict, decide
 from checks.kinds import JobKind, Outcome
-from checks.models import Candidate, Job, Service
+from checks.models import Candidate, Job, JobLog, Service
 from checks.models.stacks import ServiceQuerySet
 from checks.registry.client import NotFound, RegistryError
 from checks.registry.reference import Reference
@@ -60,24 +60,66 @@ def check_service(run: Run) -> Outcome:
 
 
 def check_many(run: Run) -> Outcome:
-    """Jobs `check.stack` and `check.all`: results are written as they come, told at the end."""
+    """Jobs `check.stack` and `check.all`: results are written as they come, told at the end.
+
+    What registries do not let us ask now waits in the queue, and what was found so far is told.
+    """
     services = _services().present().order_by("pk")
     if run.job.scope == Job.Scope.STACK:
         services = services.filter(stack=run.job.stack_id)
     chosen = list(services)
-    done: list[Checked] = []
     with _clients(chosen, run.job) as clients:
-        ledger = Ledger(run, clients)
-        for some in _look_at_all(chosen, clients):
-            done += some
+        many = _Many(run, chosen, clients)
+        many.look()
+    return many.outcome()
+
+
+class _Many:
+    """One part of a check of many: all of it, unless registries want it otherwise."""
+
+    def __init__(self, run: Run, services: list[Service], clients: Clients) -> None:
+        self._run, self._clients = run, clients
+        self._ids = [service.pk for service in services]
+        self._part = spreading.begin(run.summary, services, timezone.now())
+        self._ledger = Ledger(run, clients)
+        self._done: list[Checked] = []
+        run.summary = dict(self._part.before)
+
+    def look(self) -> None:
+        plan = self._part.plan
+        self._run.log_all(map(str, plan.shortages), level=JobLog.Level.WARN)
+        why = {each.host: str(each) for each in plan.shortages}
+        put_off = [Checked(each, failure=why[each.registry], asked=False) for each in plan.later]
+        if put_off:
+            _write(put_off, self._clients)
+        before = self._part.before.get("services", 0)
+        total = before + len(plan.now) + len(plan.later)
+        for some in _look_at_all(plan.now, self._clients):
+            self._done += some
             if some:
-                run.log_all([_words(each) for each in some])
-                _write(some, clients)
-                run.progress(len(done), len(chosen), str(some[-1].service))
-            ledger.exchange()
-            run.stop_if_cancelled()
-    summary = {**_summary(done), **ledger.figures()}
-    return Outcome(summary, write=partial(_tell, [service.pk for service in chosen]))
+                self._run.log_all([_words(each) for each in some])
+                _write(some, self._clients)
+                self._run.progress(before + len(self._done), total, str(some[-1].service))
+            self._ledger.exchange()
+            self._run.stop_if_cancelled()
+
+    def outcome(self) -> Outcome:
+        traffics = {host: client.traffic for host, client in self._clients.items()}
+        put_off = self._part.put_off(
+            [each.service for each in self._done if each.trouble], traffics
+        )
+        waiting = {service.pk for service in put_off.services}
+        over = [each for each in self._done if each.service.pk not in waiting]
+        found = spreading.added(self._part.before, {**_summary(over), **self._ledger.figures()})
+        write = partial(_tell, self._ids)
+        if waiting and self._part.may_go_on(self._run.job.started_at, got_on=bool(over)):
+            with transaction.atomic():
+                write(self._run.job)
+            self._run.log(str(put_off), level=JobLog.Level.WARN)
+            self._run.progress(found["services"], found["services"] + len(waiting), str(put_off))
+            return Outcome({**found, **put_off.summary}, again_at=put_off.until)
+        left = {"services": len(waiting), "errors": len(waiting)}
+        return Outcome(spreading.added(found, left), write=write)
 
 
 CHECK_SERVICE = JobKind("check.service", cluster="quick", repeatable=True, run=check_service)
@@ -145,6 +187,8 @@ def _clients(services: list[Service], job: Job) -> Iterator[Clients]:
         clients = remotes({service.registry for service in services}, _trusted_since(job))
     except UnreadableSecret as error:
         raise JobFailed(str(error)) from None
+    for client in clients.values():
+        client.traffic.saves = job.scope != Job.Scope.SERVICE
     tag_lists.lend(_listers(clients), services)
     try:
         yield clients

@@ -35,11 +35,15 @@ def remotes(hosts: Iterable[str], trusted_since: datetime | None = None) -> dict
     wanted = set(hosts)
     rows = {row.host: row for row in Registry.objects.filter(host__in=wanted)}
     logins = Logins(read_config(settings.DOCKER_CONFIG))
-    lanes = {host: Lanes(at_once(host, len(wanted))) for host in wanted}
+    accesses = {host: _access(host, rows.get(host), logins) for host in wanted}
     return {
-        host: Counted(_access(host, rows.get(host), logins), lanes[host], trusted_since)
-        for host in wanted
+        host: Counted(each, Lanes(_at_once(each, len(wanted))), trusted_since)
+        for host, each in accesses.items()
     }
+
+
+def _at_once(access: Access, hosts: int) -> int:
+    return at_once(access.host, hosts, access.traffic.rests)
 
 
 def _access(host: str, row: Registry | None, logins: Logins) -> Access:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from checks.models import JobLog, Registry
-from checks.registry.traffic import Traffic, shown
+from checks.registry.traffic import Traffic, iso, shown
 from checks.remotes import Counted
 from checks.run import Run
 
@@ -98,7 +98,7 @@ def _figures(traffics: Mapping[str, Traffic]) -> dict[str, Any]:
         told["slowestHost"] = {"host": host, "seconds": round(seconds, 3)}
     if resting := _resting(traffics):
         told["resting"] = [
-            {"host": host, "until": _iso(until)} for host, until in sorted(resting.items())
+            {"host": host, "until": iso(until)} for host, until in sorted(resting.items())
         ]
     return told
 
@@ -106,7 +106,3 @@ def _figures(traffics: Mapping[str, Traffic]) -> dict[str, Any]:
 def _resting(traffics: Mapping[str, Traffic]) -> dict[str, datetime]:
     """The hosts that rest now, and until when."""
     return {host: until for host, each in traffics.items() if (until := each.resting_until)}
-
-
-def _iso(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

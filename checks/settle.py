@@ -18,12 +18,13 @@ Status = Service.Status
 @dataclass(frozen=True)
 class Checked:
     """A service and what a check of it came to: a verdict for a platform, or the `failure` that
-    prevented one."""
+    prevented one. One that was not `asked` for waits, and its failure says so."""
 
     service: Service
     verdict: Verdict | None = None
     platform: str = ""
     failure: str = ""
+    asked: bool = True
 
     @property
     def trouble(self) -> str:
@@ -48,13 +49,15 @@ def _settle(checked: Checked, now: datetime) -> bool:
     Trouble with a registry changes nothing but the error: what was known before stays known.
     """
     service, verdict = checked.service, checked.verdict
-    fields: dict[str, Any] = {"checked_at": now, "error": checked.trouble}
+    fields: dict[str, Any] = {"error": checked.trouble}
+    if checked.asked:
+        fields["checked_at"] = now
     if verdict and verdict.status != Status.ERROR:
         fields |= {"status": verdict.status, "reason": verdict.reason}
         if not verdict.trouble:
             fields["tags_left"] = dict(verdict.choice.dropped) if verdict.choice else {}
             fields["equal_indexes"] = {checked.platform: verdict.equal} if verdict.equal else {}
-    elif service.status == Status.UNKNOWN:
+    elif checked.asked and service.status == Status.UNKNOWN:
         fields["status"] = Status.ERROR
     if verdict and verdict.baseline:
         fields |= {

@@ -19,6 +19,10 @@ class Resting(RegistryError):
     """It was asked too often, or has too much to do: nothing is asked of it for a while."""
 
 
+class Saved(RegistryError):
+    """It lets us ask only a little more, and that is left for others."""
+
+
 class Unavailable(RegistryError):
     """No answer, or one that says that it cannot answer now."""
 

@@ -20,10 +20,13 @@ THREADS = 256  # for all registries of one run, and one for each at least
 T = TypeVar("T")
 
 
-def at_once(host: str, hosts: int = 1) -> int:
-    """How many requests may be under way to a registry, where a run asks so many registries."""
+def at_once(host: str, hosts: int = 1, rests: int = 0) -> int:
+    """How many requests may be under way to a registry, where a run asks so many registries.
+
+    After a rest it is half as many, after two in a row a quarter.
+    """
     most = AT_DOCKER_HUB if host == DOCKER_HUB else PER_HOST
-    return min(most, max(1, THREADS // hosts))
+    return max(1, min(most, THREADS // hosts) >> rests)
 
 
 class Bridge:

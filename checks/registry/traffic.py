@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from threading import Lock
 
 from django.utils import timezone
@@ -20,6 +20,7 @@ FIRST_REST = timedelta(minutes=1)  # where a registry does not say how long
 LONGEST_GUESS = timedelta(hours=6)
 MOST_DOUBLINGS = 10
 MOST_SILENCES = 10
+LEFT_FREE = 0.1  # of what a registry lets us ask: people pull images, too
 
 # `100;w=21600`: so many in so many seconds. The window is left out by some.
 _LIMIT = re.compile(r"\s*(\d{1,9})(?:\s*;\s*w=(\d{1,9}))?")
@@ -39,7 +40,8 @@ class Traffic:
 
     `rests` are those in a row, without a word in between. `told_to_rest` says that the last of
     them began in this run. `silences` are requests in a row that got no answer at all. `seconds`
-    are those of all requests together. Threads may share one.
+    are those of all requests together. One that `saves` leaves some of what the registry lets us
+    ask, and `has_saved` where it came to that. Threads may share one.
     """
 
     def __init__(self, rests_until: datetime | None = None, rests: int = 0) -> None:
@@ -50,6 +52,7 @@ class Traffic:
         self.answered_at: datetime | None = None
         self.limit: Limit | None = None
         self.requests = self.pulls = self.refused = 0
+        self.saves = self.has_saved = False
         self.silences = 0
         self.seconds = 0.0
         self._lock = Lock()
@@ -63,6 +66,15 @@ class Traffic:
     def is_silent(self) -> bool:
         """Whether so many got no answer that to ask more would be in vain."""
         return self.silences >= MOST_SILENCES
+
+    @property
+    def must_save(self) -> bool:
+        """Whether what is left is for others, as far as the registry's last word on it says."""
+        limit = self.limit
+        short = limit is not None and limit.remaining <= int(limit.most * LEFT_FREE)
+        if self.saves and short:
+            self.has_saved = True
+        return self.saves and short
 
     @contextmanager
     def asking(self) -> Iterator[None]:
@@ -133,3 +145,8 @@ def read_limit(headers: Mapping[str, str]) -> Limit | None:
 def shown(moment: datetime) -> str:
     """When a rest is over, in words for people."""
     return timezone.localtime(moment).strftime("%Y-%m-%d %H:%M:%S %Z")
+
+
+def iso(moment: datetime) -> str:
+    """The same, for programs."""
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -13,7 +13,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from checks.registry.access import Access
-from checks.registry.errors import BadAnswer, Resting, Unavailable
+from checks.registry.errors import BadAnswer, Resting, Saved, Unavailable
+from checks.registry.reference import DOCKER_HUB
 from checks.registry.traffic import shown
 from dockrev import addresses, http
 
@@ -44,7 +45,7 @@ def ask(question: Question) -> http.Response:
     url = question.url
     for _hop in range(MAX_REDIRECTS + 1):
         here = urlsplit(url)
-        _refuse_vain(question.access)
+        _refuse_vain(question)
         answer = _send(question, url, authorized=origin(here) == origin(start))
         location = answer.headers.get("Location", "") if answer.status in REDIRECTS else ""
         if not location:
@@ -104,14 +105,27 @@ def _next(url: str, location: str) -> str:
     return target
 
 
-def _refuse_vain(access: Access) -> None:
-    """Ask nothing of a registry that rests, nor of one that has long not said a word."""
-    if access.traffic.is_silent:
+def _refuse_vain(question: Question) -> None:
+    """Ask nothing of a registry that rests, that has long not said a word, or that had enough."""
+    access, traffic = question.access, question.access.traffic
+    named = {"host": access.host}
+    if traffic.is_silent:
         text = _("%(host)s is not asked again in this check: no answer came, time after time.")
-        raise Unavailable(f"{access.traffic.trouble} {text % {'host': access.host}}")
-    if until := access.traffic.resting_until:
+        raise Unavailable(f"{traffic.trouble} {text % named}")
+    if until := traffic.resting_until:
         text = _("%(host)s rests until %(time)s: nothing is asked of it before.")
-        raise Resting(text % {"host": access.host, "time": shown(until)})
+        raise Resting(text % {**named, "time": shown(until)})
+    if _is_counted(question) and traffic.must_save:
+        text = _(
+            "%(host)s lets only a little more be asked: that is left for others, and it waits."
+        )
+        raise Saved(text % named)
+
+
+def _is_counted(question: Question) -> bool:
+    """Whether it counts against a limit: to Docker Hub images that are read, to others all."""
+    reads_image = question.method == "GET" and "/manifests/" in question.url
+    return reads_image or question.access.host != DOCKER_HUB
 
 
 def _refuse_trouble(access: Access, answer: http.Response, host: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from django import template
 from django.utils.functional import Promise
-from django.utils.translation import gettext, ngettext_lazy
+from django.utils.translation import gettext, ngettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from checks import titles
@@ -115,6 +115,16 @@ def _registries(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if slowest := summary.get("slowestHost"):
         yield gettext("Slowest registry"), gettext("%(host)s, %(seconds)s s a request") % slowest
     for each in summary.get("resting", ()):
-        until = datetime.fromisoformat(each["until"])
-        words = gettext("%(host)s until %(time)s") % {"host": each["host"], "time": shown(until)}
+        words = gettext("%(host)s until %(time)s") % _with_time(each)
         yield gettext("Rests"), words
+    for each in summary.get("waiting", ()):
+        text = ngettext(
+            "%(services)d service of %(host)s until %(time)s",
+            "%(services)d services of %(host)s until %(time)s",
+            each["services"],
+        )
+        yield gettext("Wait"), text % _with_time(each)
+
+
+def _with_time(each: dict[str, Any]) -> dict[str, Any]:
+    return {**each, "time": shown(datetime.fromisoformat(each["until"]))}

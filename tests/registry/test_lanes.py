@@ -103,3 +103,7 @@ def test_docker_hub_is_asked_by_fewer() -> None:
 def test_many_registries_share_the_threads() -> None:
     assert at_once("ghcr.io", 64) == THREADS // 64
     assert at_once("ghcr.io", 10_000) == 1
+
+
+def test_a_registry_that_wanted_a_rest_is_asked_by_fewer() -> None:
+    assert [at_once("ghcr.io", rests=rests) for rests in (1, 2, 99)] == [16, 8, 1]
