@@ -35,6 +35,10 @@ class Limit:
     window: int | None = None
 
 
+class Surplus(Exception):
+    """A request that was not made, so that others may make it."""
+
+
 class Traffic:
     """Counts, and the rest that the registry wants: nothing is asked of it before that is over.
 
@@ -53,6 +57,7 @@ class Traffic:
         self.limit: Limit | None = None
         self.requests = self.pulls = self.refused = 0
         self.saves = self.has_saved = False
+        self._under_way = 0
         self.silences = 0
         self.seconds = 0.0
         self._lock = Lock()
@@ -67,17 +72,14 @@ class Traffic:
         """Whether so many got no answer that to ask more would be in vain."""
         return self.silences >= MOST_SILENCES
 
-    @property
-    def must_save(self) -> bool:
-        """Whether what is left is for others, as far as the registry's last word on it says."""
-        limit = self.limit
-        short = limit is not None and limit.remaining <= int(limit.most * LEFT_FREE)
-        if self.saves and short:
-            self.has_saved = True
-        return self.saves and short
-
     @contextmanager
-    def asking(self) -> Iterator[None]:
+    def asking(self, *, counted: bool) -> Iterator[None]:
+        """Inside, a request is under way. Raises Surplus if it counts, and others need it more."""
+        with self._lock:
+            if counted and self.saves and self._is_short():
+                self.has_saved = True
+                raise Surplus
+            self._under_way += 1
         with BRIDGE.crossing():
             started = time.monotonic()
             try:
@@ -88,8 +90,16 @@ class Traffic:
                 raise
             finally:
                 with self._lock:
+                    self._under_way -= 1
                     self.requests += 1
                     self.seconds += time.monotonic() - started
+
+    def _is_short(self) -> bool:
+        """Whether what is left is for others, when all that is under way has been answered."""
+        if self.limit is None:
+            return False
+        left = self.limit.remaining - self._under_way
+        return left <= int(self.limit.most * LEFT_FREE)
 
     def pulled(self) -> None:
         """An image was read, which Docker Hub counts."""
@@ -99,11 +109,17 @@ class Traffic:
     def answered(self, headers: Mapping[str, str]) -> None:
         with self._lock:
             self.answered_at = timezone.now()
-            self.limit = read_limit(headers) or self.limit
+            self._note(read_limit(headers))
             # One that was asked before the rest began may come in while it lasts.
             if not self.resting_until:
                 self.rests_until, self.rests, self.told_to_rest = None, 0, False
                 self.trouble = ""
+
+    def _note(self, said: Limit | None) -> None:
+        """Keep what is left; of several answers at once, the last to come may not be the latest."""
+        known = self.limit.remaining if self.limit else -1
+        if said and not known < said.remaining <= known + self._under_way:
+            self.limit = said
 
     def rest(self, wanted: float | None, *, too_many: bool) -> datetime:
         """Begin a rest of the seconds that the registry wants; return when it is over.

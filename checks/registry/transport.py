@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from checks.registry.access import Access
 from checks.registry.errors import BadAnswer, Resting, Saved, Unavailable
 from checks.registry.reference import DOCKER_HUB
-from checks.registry.traffic import shown
+from checks.registry.traffic import Surplus, shown
 from dockrev import addresses, http
 
 REDIRECTS = {301, 302, 303, 307, 308}
@@ -77,7 +77,7 @@ def _send(question: Question, url: str, *, authorized: bool) -> http.Response:
     elsewhere = host_of(url) != ours
     held = addresses.named_by(ours) if elsewhere else nullcontext()
     try:
-        with held, question.access.traffic.asking():
+        with held, question.access.traffic.asking(counted=_is_counted(question)):
             return http.request(
                 question.method,
                 url,
@@ -85,6 +85,11 @@ def _send(question: Question, url: str, *, authorized: bool) -> http.Response:
                 timeout=question.access.timeout,
                 max_bytes=question.max_bytes,
             )
+    except Surplus:
+        text = _(
+            "%(host)s lets only a little more be asked: that is left for others, and it waits."
+        )
+        raise Saved(text % {"host": question.access.host}) from None
     except http.Unreachable as error:
         question.access.traffic.trouble = str(error)
         raise Unavailable(str(error)) from None
@@ -106,7 +111,7 @@ def _next(url: str, location: str) -> str:
 
 
 def _refuse_vain(question: Question) -> None:
-    """Ask nothing of a registry that rests, that has long not said a word, or that had enough."""
+    """Ask nothing of a registry that rests, nor of one that has long not said a word."""
     access, traffic = question.access, question.access.traffic
     named = {"host": access.host}
     if traffic.is_silent:
@@ -115,11 +120,6 @@ def _refuse_vain(question: Question) -> None:
     if until := traffic.resting_until:
         text = _("%(host)s rests until %(time)s: nothing is asked of it before.")
         raise Resting(text % {**named, "time": shown(until)})
-    if _is_counted(question) and traffic.must_save:
-        text = _(
-            "%(host)s lets only a little more be asked: that is left for others, and it waits."
-        )
-        raise Saved(text % named)
 
 
 def _is_counted(question: Question) -> bool:
