@@ -8,7 +8,8 @@ that the registry's own processor time is not measured, its answers are recorded
 that does not count. The job `check.all` runs in a process of its own, twice on one database: the
 second time it knows what the first has found. Where `skopeo` is on the path, it asks for the same
 images' digests and tags in a shell loop, as many at once; it chooses nothing. Of several rounds
-the median counts, by the time that each took.
+the median counts, by the time that each took. Then 1,000 services, half and half, each of an image
+in a repository of its own: how much memory a worker needs for that.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ from checks.registry.lanes import PER_HOST
 from tests.real.registry import Registry
 
 LATENCY = 0.03
-ROUNDS = 2
+ROUNDS = 5
+COUNT = 1000
 EACH = 50  # images followed by digest, and as many by version
 RUNNING, NEWEST = "2.4.5", ("2.4.9", "2.9.9", "5.9.9")
 TAGS = [
@@ -48,14 +50,23 @@ for n, digest in enumerate({digests!r}):
 for n, digest in enumerate({versions!r}):
     rows.service(f"{address}/acme/version{{n}}:{running}", name=f"version{{n}}", running=(digest,))
 """
+MANY = """
+from tests import rows
+for n in range({count}):
+    kind, digest = ("digest", {digests!r}) if n % 2 else ("version", {versions!r})
+    tag = "latest" if n % 2 else "{running}"
+    image = f"{address}/copies/{{n}}/acme/{{kind}}{{n % len(digest)}}:{{tag}}"
+    rows.service(image, name=f"s{{n}}", running=(digest[n % len(digest)],))
+"""
 CHECK = """
-import json, time
+import json, resource, time
 from checks.inline import run_now
 from checks.queue import Request
 wall, cpu = time.perf_counter(), time.process_time()
 job = run_now(Request(kind="check.all", reason="ui"))
 wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-print(json.dumps([wall, cpu, job.status, job.summary]))
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(json.dumps([wall, cpu, job.status, job.summary, peak]))
 """
 CHOOSE = """
 import json, resource, time
@@ -97,20 +108,29 @@ def main() -> None:
             report(f"check.all, {when}", [each[when] for each in rounds])
         if shutil.which("skopeo"):
             report("skopeo", [ask_with_skopeo(way) for _ in range(1 + ROUNDS)][1:])
-        with data_directory(prepare) as environment:
+        with data_directory(
+            MANY.format(
+                address=way.address,
+                digests=digests,
+                versions=versions,
+                running=RUNNING,
+                count=COUNT,
+            )
+        ) as environment:
+            check_a_thousand(way, environment)
             choose(environment)
 
 
 @contextmanager
-def filled_registry() -> Iterator[tuple[Registry, list[str], list[str]]]:
+def filled_registry(versions: int = EACH) -> Iterator[tuple[Registry, list[str], list[str]]]:
     """A registry with all images, and the digests that run: those by digest, those by version."""
     with tempfile.TemporaryDirectory() as folder:
         registry = Registry(Path(folder), free_port())
         registry.start()
         try:
             digests = [registry.push_image(f"acme/digest{n}", "latest") for n in range(EACH)]
-            versions = [fill(registry, f"acme/version{n}") for n in range(EACH)]
-            yield registry, digests, versions
+            filled = [fill(registry, f"acme/version{n}") for n in range(versions)]
+            yield registry, digests, filled
         finally:
             registry.stop()
 
@@ -136,7 +156,7 @@ def check_twice(prepare: str, way: Slow) -> dict[str, Took]:
 
 def check(way: Slow, environment: dict[str, str]) -> Took:
     way.reset()
-    wall, cpu, status, summary = json.loads(python(environment, CHECK))
+    wall, cpu, status, summary, _peak = json.loads(python(environment, CHECK))
     assert (status, summary["updates"]) == ("success", EACH), summary
     return Took(wall, cpu, way.requests, way.most_at_once)
 
@@ -175,6 +195,18 @@ def report(what: str, rounds: list[Took]) -> None:
         f"{took.most_at_once} at once, {took.cpu:.2f} s of processor; bound {bound:.2f} s, "
         f"{took.wall / bound:.2f} of it"
     )
+
+
+def check_a_thousand(way: Slow, environment: dict[str, str]) -> None:
+    """Each image in a repository of its own; the peak is that of the whole process."""
+    for when in ("cold", "warm"):
+        way.reset()
+        wall, cpu, status, summary, peak = json.loads(python(environment, CHECK))
+        assert (status, summary["updates"]) == ("success", COUNT // 2), summary
+        print(
+            f"{COUNT} services, {when}: {wall:.1f} s, {way.requests} requests, "
+            f"{cpu:.1f} s of processor, peak {peak:.0f} MB"
+        )
 
 
 def choose(environment: dict[str, str]) -> None:

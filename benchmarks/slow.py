@@ -1,24 +1,33 @@
 """A registry that is farther away than it is: every answer comes some time later.
 
 What it has answered once is recorded, and answered from then on in its place, byte for byte. That
-takes hardly any processor time, so that what is measured is who asks.
+takes hardly any processor time, so that what is measured is who asks. A repository `copies/7/a/b`
+is `a/b` under one more name. It can fail on purpose, too.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 PART = 64 * 1024
+REFUSAL = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 2\r\nContent-Length: 0\r\n\r\n"
+_COPY = re.compile(rb"/v2/copies/[0-9]+/")
 
 
 @dataclass
 class Slow:
-    """A way to a port of this machine, and how many requests took it, at once too."""
+    """A way to a port of this machine, and how many requests took it, at once too.
+
+    Above `most` at once it refuses; one that `hangs` never answers, and one that `resets` ends each
+    connection when it is asked something.
+    """
 
     port: int
     latency: float
@@ -26,12 +35,16 @@ class Slow:
     requests: int = 0
     most_at_once: int = 0
     at_once: int = 0
+    most: int = 1_000_000
+    hangs: bool = False
+    resets: bool = False
     _recorded: dict[bytes, bytes] = field(default_factory=dict, repr=False)
 
     def reset(self) -> None:
         self.requests = self.most_at_once = 0
 
     def answer(self, request: bytes) -> bytes:
+        request = _COPY.sub(b"/v2/", request, count=1)
         line = request.partition(b"\r\n")[0]
         if line not in self._recorded:
             self._recorded[line] = _ask(self.port, request)
@@ -56,17 +69,22 @@ class _Way(asyncio.Protocol):
         slow.requests += 1
         slow.at_once += 1
         slow.most_at_once = max(slow.most_at_once, slow.at_once)
-        asyncio.get_running_loop().call_later(slow.latency, self._answer, data)
+        if slow.resets:
+            slow.at_once -= 1
+            self._transport.abort()
+        elif not slow.hangs:
+            refuses = slow.at_once > slow.most
+            asyncio.get_running_loop().call_later(slow.latency, self._answer, data, refuses)
 
-    def _answer(self, request: bytes) -> None:
+    def _answer(self, request: bytes, refuses: bool) -> None:
         self._slow.at_once -= 1
-        self._transport.write(self._slow.answer(request))
+        self._transport.write(REFUSAL if refuses else self._slow.answer(request))
 
 
 @contextmanager
-def slow(port: int, latency: float) -> Iterator[Slow]:
+def slow(port: int, latency: float, **faults: Any) -> Iterator[Slow]:
     """Put `latency` seconds before each answer of a port, for as long as this is open."""
-    loop, way = asyncio.new_event_loop(), Slow(port, latency)
+    loop, way = asyncio.new_event_loop(), Slow(port, latency, **faults)
     server = loop.run_until_complete(loop.create_server(lambda: _Way(way), "127.0.0.1", 0))
     way.address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
     thread = threading.Thread(target=loop.run_forever)

@@ -203,13 +203,16 @@ def _staleness(service: Service) -> tuple[bool, datetime]:
 
 
 def _waits(traffic: Traffic, now: datetime) -> bool:
-    """Whether what was not answered now may be later."""
-    until = traffic.resting_until
-    return traffic.has_saved or (until is not None and until <= now + LONGEST_REST)
+    """Whether what was not answered now may be later. A rest may be over before the part is."""
+    is_soon = (traffic.resting_until or now) <= now + LONGEST_REST
+    return traffic.has_saved or (traffic.has_rested and is_soon)
 
 
 def _again(traffic: Traffic, count: int, now: datetime) -> datetime:
-    return traffic.resting_until or now + _growing(traffic.limit or Limit(1, 0), count)
+    rested = traffic.resting_until or now
+    if traffic.has_saved and traffic.limit:
+        return max(rested, now + _growing(traffic.limit, count))
+    return rested
 
 
 def _wait(row: Registry, wanted: int) -> timedelta:

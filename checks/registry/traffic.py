@@ -45,7 +45,8 @@ class Traffic:
     `rests` are those in a row, without a word in between. `told_to_rest` says that the last of
     them began in this run. `silences` are requests in a row that got no answer at all. `seconds`
     are those of all requests together. One that `saves` leaves some of what the registry lets us
-    ask, and `has_saved` where it came to that. Threads may share one.
+    ask, and `has_saved` where it came to that; `has_rested` where something was not asked for a
+    rest. Threads may share one.
     """
 
     def __init__(self, rests_until: datetime | None = None, rests: int = 0) -> None:
@@ -56,7 +57,7 @@ class Traffic:
         self.answered_at: datetime | None = None
         self.limit: Limit | None = None
         self.requests = self.pulls = self.refused = 0
-        self.saves = self.has_saved = False
+        self.saves = self.has_saved = self.has_rested = False
         self._under_way = 0
         self.silences = 0
         self.seconds = 0.0
@@ -128,6 +129,7 @@ class Traffic:
         """
         with self._lock:
             self.refused += too_many
+            self.has_rested = True
             if not (self.told_to_rest and self.resting_until):
                 self.told_to_rest = True
                 self.rests += 1

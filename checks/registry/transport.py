@@ -118,6 +118,7 @@ def _refuse_vain(question: Question) -> None:
         text = _("%(host)s is not asked again in this check: no answer came, time after time.")
         raise Unavailable(f"{traffic.trouble} {text % named}")
     if until := traffic.resting_until:
+        traffic.has_rested = True
         text = _("%(host)s rests until %(time)s: nothing is asked of it before.")
         raise Resting(text % {**named, "time": shown(until)})
 

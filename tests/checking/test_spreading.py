@@ -12,7 +12,8 @@ from django.utils import timezone
 
 from checks import queue
 from checks.models import Candidate, Job, JobLog, Registry, Service
-from checks.spreading import allowance, plan
+from checks.registry.traffic import Traffic
+from checks.spreading import allowance, begin, plan
 from checks.tasks import run_job
 from notifications.models import Channel, Notification
 from tests import rows
@@ -281,6 +282,14 @@ class TestRests:
         clock.shift(61)
         job = part_of(job.pk)
         assert (job.status, job.summary["services"], job.summary["errors"]) == ("success", 40, 40)
+
+    def test_a_rest_may_be_over_before_others_are_done(self, clock: time_machine.Traveller) -> None:
+        part = begin({}, [], timezone.now())
+        service, traffic = Service(registry="ghcr.io"), Traffic()
+        traffic.rest(2, too_many=True)
+        clock.shift(10)
+        put_off = part.put_off([service], {"ghcr.io": traffic})
+        assert (put_off.services, put_off.until) == ([service], timezone.now())
 
     def test_it_does_not_wait_for_hours(self, tired: Metered) -> None:
         tired.mood = Reply(429, headers={"Retry-After": "7200"})
