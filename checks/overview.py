@@ -78,6 +78,12 @@ class Underway:
     def any(self) -> bool:
         return bool(self.everything or self.discovery or self.stacks or self.services)
 
+    @property
+    def waits(self) -> bool:
+        """Whether the check of everything has begun, and registries do not let it go on yet."""
+        job = self.everything
+        return job is not None and job.status == Job.Status.QUEUED and "waiting" in job.summary
+
 
 @dataclass(frozen=True)
 class Overview:

@@ -240,6 +240,16 @@ def test_it_counts_how_far_a_full_check_is(viewer: Client) -> None:
     assert "checking 12 of 47" in overview(viewer)
 
 
+def test_a_full_check_that_waits_can_be_asked_for_anew(operator: Client) -> None:
+    service()
+    summary = {"waiting": [{"host": "docker.io", "services": 35, "until": "2026-01-02T04:04:05Z"}]}
+    job("check.all", "queued", scope="all", summary=summary, progress_done=12, progress_total=47)
+    said = overview(operator)
+    assert "12 of 47 checked, the rest waits" in said
+    assert "Check all" in said
+    assert "Checking…" not in said
+
+
 def test_it_goes_back_to_where_a_button_was_but_never_elsewhere(operator: Client) -> None:
     row = service()
     path = f"/stacks/{row.stack_id}/archive"

@@ -115,12 +115,14 @@ def test_it_shows_what_a_check_cost(viewer: Client) -> None:
         "tooManyRequests": 1,
         "slowestHost": {"host": "ghcr.io", "seconds": 0.21},
         "resting": [{"host": "docker.io", "until": "2026-01-02T03:04:05Z"}],
+        "waiting": [{"host": "docker.io", "services": 9, "until": "2026-01-02T04:04:05Z"}],
     }
     done = job(summary=summary)
     said = page(viewer, f"/queue/{done.pk}")
     assert "Requests to registries 7 Counted as pulls 2 Refused as too many 1" in said
     assert "Slowest registry ghcr.io, 0.21 s a request" in said
     assert "Rests docker.io until 2026-01-02 03:04:05 UTC" in said
+    assert "Wait 9 services of docker.io until 2026-01-02 04:04:05 UTC" in said
 
 
 def test_it_opens_a_failed_job_with_the_reason(operator: Client) -> None:
