@@ -5,30 +5,31 @@ Followed: RFC 9110, section 11, and the Distribution project's token specificati
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from json import JSONDecodeError
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from typing import TypeVar
 
 from django.utils.translation import gettext as _
 
 from checks.registry.access import Access
 from checks.registry.errors import BadAnswer, Unauthorized
-from checks.registry.transport import Question, ask, host_of
+from checks.registry.realms import Realm, read_realm, read_token
+from checks.registry.transport import ask
+from dockrev import http
 
-TOKEN_BYTES = 256 * 1024
-SHORTEST_LIFE = 60.0  # seconds, where the answer says less or nothing: the specification's word
-LONGEST_LIFE = 12 * 3600.0
-MARGIN = 10.0  # a token that ends this soon may end on its way
-KEPT = 4096
+MARGIN = 10.0  # seconds; a token that ends this soon may end on its way
+KEPT = 4096  # of each kind: an end to what helpers' ever new passwords would add up to
+REFUSED = {400, 401, 403, 404}
+NO_POST = {404, 405, 501}
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 # A word, and what follows it if it is a parameter. Unquoted values are taken as generously as
 # registries write them: a whole URL.
 _PART = re.compile(r'[\s,]*([^\s,="]+)(?:\s*=\s*("(?:[^"\\]|\\.)*"?|[^\s,"]*))?')
-_PRINTABLE = re.compile(r"[!-~]+")
 
 
 @dataclass(frozen=True)
@@ -64,17 +65,18 @@ class Grants:
     """What registries have let us in with. One for the process; threads may share it.
 
     Once a registry has asked for a token, one is fetched before the next repository is asked
-    for, which saves a refused question each time.
+    for, which saves a refused question each time. A refresh token that is given in place of ours
+    is kept for as long as the process lives: Docker's own file is not written.
     """
 
     def __init__(self) -> None:
         self._ways: dict[Access, Challenge] = {}
         self._tokens: dict[tuple[Access, str], tuple[str, float]] = {}
+        self._renewed: dict[tuple[Access, str], str] = {}
 
     def authorization(self, access: Access, repository: str) -> str:
         """The header to send, as far as is known; empty where nothing is. Raises RegistryError."""
-        scope = _scope(repository)
-        token, ends = self._tokens.get((access, scope), ("", 0.0))
+        token, ends = self._tokens.get((access, _scope(repository)), ("", 0.0))
         if ends > time.time():
             return token
         way = self._ways.get(access)
@@ -83,93 +85,104 @@ class Grants:
         return self._token(access, way, repository) if way.scheme == "bearer" else access.basic
 
     def answer(self, access: Access, repository: str, header: str) -> str:
-        """Do as a challenge says and return the header to send. Raises RegistryError."""
+        """Do as a challenge says and return the header to send. Raises RegistryError.
+
+        Without a repository it is a sign-in that asks for nothing else.
+        """
         offered = {each.scheme: each for each in reversed(challenges(header))}
         way = offered.get("bearer") or offered.get("basic")
         if way is None:
             text = _("%(host)s wants a kind of sign-in that Dockrev does not know.")
             raise BadAnswer(text % {"host": access.host})
-        self._ways[access] = way
+        _keep(self._ways, access, way)
         if way.scheme == "bearer":
             return self._token(access, way, repository)
+        if access.refresh_token:
+            text = _("%(host)s takes no identity token.")
+            raise Unauthorized(f"{text} {_use_a_password()}" % {"host": access.host})
         if not access.basic:
             raise refusal(access, repository)
         return access.basic
 
     def _token(self, access: Access, way: Challenge, repository: str) -> str:
-        question = _token_question(access, way, repository)
-        answer = ask(question)
-        if answer.status in {401, 403, 404}:
-            raise refusal(access, repository)
+        realm = read_realm(access, way.parameters)
+        answer = self._ask(realm, _scope(repository))
+        if answer.status in REFUSED:
+            text = _(
+                "Nobody was named to %(realm)s, which gives its tokens and may be somebody else's: "
+                "if it is not, name it in Settings, Registries, as token host."
+            )
+            beside = text % {"realm": realm.host} if realm.withheld else ""
+            raise refusal(access, repository, beside)
         try:
-            token, life = _read_token(answer.body if answer.status == 200 else b"")
+            token = read_token(answer.body if answer.status == 200 else b"")
         except ValueError:
             text = _("%(host)s did not give a token that can be read.")
-            raise BadAnswer(text % {"host": host_of(question.url)}) from None
-        if len(self._tokens) >= KEPT:
-            self._tokens.clear()
-        ends = time.time() + max(life, SHORTEST_LIFE) - MARGIN
-        self._tokens[access, _scope(repository)] = (token, ends)
-        return token
+            raise BadAnswer(text % {"host": realm.host}) from None
+        if token.refresh_token and realm.access.refresh_token:
+            _keep(self._renewed, (realm.access, realm.url), token.refresh_token)
+        ends = time.time() + token.life - MARGIN
+        _keep(self._tokens, (access, _scope(repository)), (token.header, ends))
+        return token.header
+
+    def _ask(self, realm: Realm, scope: str) -> http.Response:
+        ours = realm.access.refresh_token
+        if not ours:
+            return ask(realm.question(scope))
+        renewed = self._renewed.get((realm.access, realm.url), ours)
+        answer = ask(realm.exchange(renewed, scope))
+        if answer.status in REFUSED and renewed != ours:
+            self._renewed.pop((realm.access, realm.url), None)
+            answer = ask(realm.exchange(ours, scope))
+        if answer.status in NO_POST:
+            text = _("%(host)s takes no identity token (%(status)d).")
+            named = {"host": realm.host, "status": answer.status}
+            raise Unauthorized(f"{text} {_use_a_password()}" % named)
+        return answer
 
 
-def refusal(access: Access, repository: str) -> Unauthorized:
-    """What to raise where a registry does not let us read a repository."""
-    named = {"host": access.host, "repository": repository, "user": access.username}
+def refusal(access: Access, repository: str, beside: str = "") -> Unauthorized:
+    """What to raise where a registry does not let us in, or not to a repository."""
+    text = _refused(access) if repository else _not_let_in(access)
+    user = _("the owner of the identity token") if access.refresh_token else access.username
+    named = {"host": access.host, "repository": repository, "user": user}
+    return Unauthorized(" ".join(filter(None, [text % named, beside, access.login_trouble])))
+
+
+def _refused(access: Access) -> str:
+    if access.refresh_token:
+        return _(
+            "%(host)s does not let %(user)s read %(repository)s: the token has ended, the right is "
+            "missing, or there is no such repository."
+        )
     if access.basic:
-        text = _(
+        return _(
             "%(host)s does not let %(user)s read %(repository)s: the password is wrong, the right "
             "is missing, or there is no such repository."
         )
-    else:
-        text = _(
-            "%(host)s does not show %(repository)s without signing in: it is private, or it does "
-            "not exist. The registry does not say which."
-        )
-    return Unauthorized(" ".join(filter(None, [text % named, access.login_trouble])))
-
-
-def _scope(repository: str) -> str:
-    return f"repository:{repository}:pull"
-
-
-def _token_question(access: Access, way: Challenge, repository: str) -> Question:
-    """Raises BadAnswer if the realm is no address, or one that must not see our password."""
-    realm = way.parameters.get("realm", "")
-    try:
-        host = host_of(realm)
-    except ValueError:
-        text = _("%(host)s names no place to get a token from.")
-        raise BadAnswer(text % {"host": access.host}) from None
-    parts, ours = urlsplit(realm), urlsplit(access.base_url)
-    in_clear = parts.scheme == "http" and not (ours.scheme == "http" and host == ours.hostname)
-    if access.basic and in_clear:
-        text = _("%(host)s wants the password to be sent unencrypted to %(other)s: refused.")
-        raise BadAnswer(text % {"host": access.host, "other": host})
-    query = parse_qsl(parts.query, keep_blank_values=True)
-    if service := way.parameters.get("service"):
-        query.append(("service", service))
-    query.append(("scope", _scope(repository)))
-    netloc = parts.netloc.rpartition("@")[2]
-    return Question(
-        access,
-        urlunsplit((parts.scheme, netloc, parts.path, urlencode(query), "")),
-        authorization=access.basic,
-        max_bytes=TOKEN_BYTES,
+    return _(
+        "%(host)s does not show %(repository)s without signing in: it is private, or it does "
+        "not exist. The registry does not say which."
     )
 
 
-def _read_token(body: bytes) -> tuple[str, float]:
-    """Return the header and the token's life in seconds. Raises ValueError."""
-    try:
-        answer = json.loads(body)
-    except (JSONDecodeError, UnicodeDecodeError, RecursionError):
-        raise ValueError("not JSON") from None
-    if not isinstance(answer, dict):
-        raise ValueError("not an object")
-    token = answer.get("token") or answer.get("access_token")
-    if not isinstance(token, str) or not _PRINTABLE.fullmatch(token):
-        raise ValueError("no token")
-    life = answer.get("expires_in")
-    seconds = min(life, LONGEST_LIFE) if isinstance(life, int | float) else SHORTEST_LIFE
-    return f"Bearer {token}", float(seconds)
+def _not_let_in(access: Access) -> str:
+    if access.refresh_token:
+        return _("%(host)s does not take the identity token: it is wrong, or it has ended.")
+    if access.basic:
+        return _("%(host)s does not let %(user)s in: the user name or the password is wrong.")
+    return _("%(host)s lets nobody in without signing in.")
+
+
+def _use_a_password() -> str:
+    return _("Enter a user name and a password or access token in Settings, Registries.")
+
+
+def _scope(repository: str) -> str:
+    return f"repository:{repository}:pull" if repository else ""
+
+
+def _keep(kept: dict[K, V], key: K, value: V) -> None:
+    if len(kept) >= KEPT:
+        kept.clear()
+    kept[key] = value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from django.utils.translation import gettext as _
 
@@ -22,7 +22,7 @@ from checks.registry.errors import (
 from checks.registry.manifests import ACCEPT, Manifest, read_manifest
 from checks.registry.reference import Reference, is_digest
 from checks.registry.tags import NotModified, Tags, etag_of, every_tag
-from checks.registry.transport import Question, ask
+from checks.registry.transport import Question, ask, origin
 from dockrev import http
 
 __all__ = [
@@ -148,10 +148,13 @@ class RegistryClient:
         )
         known = self.grants.authorization(self.access, repository)
         answer = ask(replace(question, authorization=known))
-        if answer.status == 401:
-            challenge = answer.headers.get("WWW-Authenticate", "")
-            wanted = self.grants.answer(self.access, repository, challenge)
+        if answer.status == 401 and _is_from(question, answer):
+            wanted = self.grants.answer(self.access, repository, _challenge(answer))
             answer = ask(replace(question, authorization=wanted))
+        if answer.status == 401 and not _is_from(question, answer):
+            # The registry has sent us there: it is asked as a stranger, whatever it wants.
+            wanted = Grants().answer(self.access.as_stranger(), repository, _challenge(answer))
+            answer = ask(replace(question, url=answer.url, authorization=wanted))
         if answer.status in {401, 403}:
             raise refusal(self.access, repository)
         return answer
@@ -161,3 +164,12 @@ class RegistryClient:
         if answer.truncated:
             return BadAnswer(_("%(host)s sent an answer of more than %(most)d MiB.") % named)
         return BadAnswer(_("%(host)s did not answer as a registry does (%(status)d).") % named)
+
+
+def _is_from(question: Question, answer: http.Response) -> bool:
+    """Whether it is who was asked that answers, and not one to whom we were redirected."""
+    return origin(urlsplit(answer.url)) == origin(urlsplit(question.url))
+
+
+def _challenge(answer: http.Response) -> str:
+    return answer.headers.get("WWW-Authenticate", "")

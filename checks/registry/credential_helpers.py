@@ -24,13 +24,22 @@ MOST_BYTES = 64 * 1024
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 # What every helper says where it has nothing; it is no failure.
 _NOT_FOUND = b"credentials not found"
-# A user of this name means that the secret is for another protocol than a password's.
-_IDENTITY_TOKEN = "<token>"  # noqa: S105 - a name
 
 
 class Account(NamedTuple):
+    """With `IDENTITY_TOKEN` as its user, the password is a refresh token."""
+
     username: str
     password: str
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether both are there, and hold nothing that no request can carry."""
+        try:
+            "".join(self).encode()
+        except UnicodeEncodeError:
+            return False
+        return bool(self.username and self.password)
 
 
 class HelperFailed(Exception):
@@ -79,9 +88,8 @@ def _read(said: bytes) -> Account | None:
         return None
     if not isinstance(username, str) or not isinstance(password, str):
         return None
-    if not username or not password or username == _IDENTITY_TOKEN:
-        return None
-    return Account(username, password)
+    account = Account(username, password)
+    return account if account.is_usable else None
 
 
 def _call(program: str, question: bytes) -> tuple[int, bytes]:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from checks.registry.access import IDENTITY_TOKEN
 from checks.registry.credential_helpers import Account, HelperFailed, HelperHangs, ask_helper
 from checks.registry.reference import DOCKER_HUB, normal_host
 
@@ -126,11 +127,12 @@ def _host(key: str) -> str:
 
 
 def _account(entry: dict[str, str]) -> Account | None:
-    """None where the entry stands for a credential helper or an identity token."""
+    """None where the entry only stands for a credential helper. An identity token goes first."""
+    if token := entry.get("identitytoken", ""):
+        account = Account(IDENTITY_TOKEN, token.rstrip("\0"))
+        return account if account.is_usable else None
     username, password = entry.get("username", ""), entry.get("password", "")
     if encoded := entry.get("auth", ""):
         username, _colon, password = b64decode(encoded).decode().partition(":")
-    password = password.rstrip("\0")
-    if not username or not password or username == "<token>":
-        return None
-    return Account(username, password)
+    account = Account(username, password.rstrip("\0"))
+    return account if account.is_usable else None

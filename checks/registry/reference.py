@@ -5,8 +5,10 @@ Followed: the grammar in `distribution/reference` and the OCI distribution speci
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from django.utils.translation import gettext as _
 
@@ -75,7 +77,16 @@ def normal_host(host: str) -> str:
 
 
 def is_host_name(text: str) -> bool:
-    return len(text) <= _MAX_HOST and _HOST.fullmatch(text) is not None
+    """Whether it is a name or an address, with a port or without, that can be connected to."""
+    if len(text) > _MAX_HOST or _HOST.fullmatch(text) is None:
+        return False
+    try:
+        port = urlsplit(f"//{text}").port
+        if text.startswith("["):
+            ipaddress.IPv6Address(text[1:].partition("]")[0])
+    except ValueError:
+        return False
+    return port != 0
 
 
 def is_repository(text: str) -> bool:

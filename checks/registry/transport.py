@@ -33,11 +33,12 @@ class Question:
     method: str = "GET"
     headers: Mapping[str, str] = field(default_factory=dict)
     authorization: str = field(default="", repr=False)
+    body: bytes | None = field(default=None, repr=False)
     max_bytes: int = 0
 
 
 def ask(question: Question) -> http.Response:
-    """Send it, following redirects; credentials go to the first origin alone.
+    """Send it, following redirects; credentials go to the first origin alone, a body nowhere else.
 
     Raises Resting, Unavailable and BadAnswer; any other status is returned.
     """
@@ -51,6 +52,9 @@ def ask(question: Question) -> http.Response:
         if not location:
             _refuse_trouble(question.access, answer, here.netloc.rpartition("@")[2])
             return answer
+        if question.body is not None:
+            text = _("%(host)s redirects what is meant for it alone: not followed.")
+            raise BadAnswer(text % {"host": here.hostname})
         url = _next(url, location)
     raise BadAnswer(_("%(host)s redirects without end.") % {"host": start.netloc})
 
@@ -59,6 +63,8 @@ def host_of(url: str) -> str:
     """The host of an absolute http or https URL; ValueError if it is none."""
     parts = urlsplit(url)
     parts.port  # noqa: B018 - reading it is what finds a bad one
+    if any(character < " " or character in "\\\x7f" for character in url):
+        raise ValueError(url)  # left out, or read in another way, by who connects
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError(url)
     return parts.hostname
@@ -82,6 +88,7 @@ def _send(question: Question, url: str, *, authorized: bool) -> http.Response:
                 question.method,
                 url,
                 headers=headers,
+                body=question.body,
                 timeout=question.access.timeout,
                 max_bytes=question.max_bytes,
             )

@@ -65,12 +65,19 @@ def test_it_takes_what_the_file_says_where_a_helper_has_nothing(
     assert known.of("docker.io") == (("", ""), "")
 
 
+def test_it_takes_an_identity_token_as_such(tmp_path: Path, helper: Helper) -> None:
+    helper("azure", """echo '{"Username": "<token>", "Secret": "long-lived"}'""")
+    login = logins(tmp_path, credsStore="azure").of("acme.azurecr.io")
+    assert login == (("<token>", "long-lived"), "")
+
+
 @pytest.mark.parametrize(
     ("script", "trouble"),
     [
         ("echo secret; exit 1", "failed"),
         ("echo secret", "gave no user and password"),
-        ("""echo '{"Username": "<token>", "Secret": "secret"}'""", "gave no user and password"),
+        ("""echo '{"Username": "", "Secret": "secret"}'""", "gave no user and password"),
+        (r"""echo '{"Username": "ada", "Secret": "secret\ud800"}'""", "gave no user and password"),
         ("""echo '{"Username": 7, "Secret": "secret"}'""", "gave no user and password"),
         ("echo '[\"secret\"]'", "gave no user and password"),
         ("yes secret", "did not answer within"),

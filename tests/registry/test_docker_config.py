@@ -35,10 +35,23 @@ def test_it_reads_what_docker_login_wrote(tmp_path: Path) -> None:
 def test_it_leaves_out_what_is_no_password(tmp_path: Path) -> None:
     auths = {
         "helped.example": {},
-        "token.example": {"auth": encoded("<token>:x"), "identitytoken": "x"},
+        "nobody.example": {"auth": encoded(":x")},
+        "surrogate.example": {"username": "ada", "password": "\ud800"},
         "path.example/team": {"auth": encoded("a:b")},
     }
     assert read_config(write(tmp_path, auths=auths, credsStore="desktop")).accounts == {}
+
+
+def test_it_prefers_an_identity_token_to_what_stands_beside_it(tmp_path: Path) -> None:
+    beside = encoded("00000000-0000-0000-0000-000000000000:")
+    auths = {
+        "acme.azurecr.io": {"auth": beside, "identitytoken": "long-lived"},
+        "token.example": {"auth": encoded("ada:lovelace"), "identitytoken": "another"},
+    }
+    assert read_config(write(tmp_path, auths=auths)).accounts == {
+        "acme.azurecr.io": ("<token>", "long-lived"),
+        "token.example": ("<token>", "another"),
+    }
 
 
 def test_it_looks_where_docker_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ HEX = "0123456789abcdef"
 DIGEST = f"sha256:{HEX * 4}"
 WORDS = st.from_regex(r"[a-z0-9]{1,8}(?:(?:\.|_|__|-{1,3})[a-z0-9]{1,8}){0,2}", fullmatch=True)
 REPOSITORIES = st.lists(WORDS, min_size=2, max_size=4).map("/".join)
-HOSTS = st.from_regex(r"[a-z0-9]{1,9}\.[a-z]{2,5}(?::[1-9][0-9]{0,4})?", fullmatch=True)
+HOSTS = st.from_regex(r"[a-z0-9]{1,9}\.[a-z]{2,5}(?::[1-9][0-9]{0,3})?", fullmatch=True)
 TAGS = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}", fullmatch=True)
 
 
@@ -72,6 +72,10 @@ def test_it_reads_what_docker_reads(text: str, expected: tuple[str, str, str, st
         "acme/../api",
         "acme/größe",
         "host.example:port/acme",
+        "host.example:65536/acme",
+        "host.example:0/acme",
+        "[:::]/acme",
+        "[127.0.0.1]:5000/acme",
         "-host.example/acme",
         "acme/\0",
     ],
