@@ -8,6 +8,7 @@ from datetime import datetime
 from django.conf import settings
 
 from checks.models import Registry
+from checks.registry.certs_d import authorities_in
 from checks.registry.client import Access
 from checks.registry.credential_helpers import Account
 from checks.registry.docker_config import Login, Logins, read_config
@@ -52,10 +53,13 @@ def _access(host: str, row: Registry | None, logins: Logins) -> Access:
     account = Account(row.username, row.password) if row else Account("", "")
     login = Login(account) if account.username else logins.of(host)
     account = login.account if login.account.username else account
+    known = row.authorities if row else ""
     return Access(
         host,
         insecure or bool(row and row.insecure),
         *account,
         login_trouble=login.trouble,
+        token_host=row.token_host if row else "",
+        authorities=known or authorities_in(settings.DOCKER_CERTS, host),
         traffic=Traffic(row.cooldown_until, row.rests_in_a_row) if row else Traffic(),
     )

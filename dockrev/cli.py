@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core.management import execute_from_command_line, load_command_class
 
 from dockrev import addresses
-from dockrev.environment import CannotStart, env
+from dockrev.environment import CannotStart, docker_certs, env
 
 
 def manage(argv: list[str] | None = None) -> None:
@@ -48,6 +48,7 @@ def check(argv: list[str]) -> None:
     """Check compose files. Of the settings only these: the others make a data directory."""
     settings.configure(
         DOCKER_CONFIG=env.str("DOCKREV_DOCKER_CONFIG", default=""),
+        DOCKER_CERTS=docker_certs(),
         INSECURE_REGISTRIES=env.list("DOCKREV_INSECURE_REGISTRIES", default=[]),
         PUBLIC_TARGETS_ONLY=env.bool("DOCKREV_PUBLIC_TARGETS_ONLY", default=False),
         LOCALE_PATHS=[Path(__file__).resolve().parent.parent / "locale"],

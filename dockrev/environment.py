@@ -148,6 +148,11 @@ def choice(variable: str, allowed: tuple[str, ...]) -> str:
     return text
 
 
+def docker_certs() -> Path:
+    """Where Docker's engine looks for registries' CA certificates."""
+    return Path(env.str("DOCKREV_DOCKER_CERTS", default="/etc/docker/certs.d"))
+
+
 def trusted_proxies() -> list[str]:
     """Return the addresses and networks whose word on who calls is taken."""
     written: list[str] = env.list("DOCKREV_TRUSTED_PROXIES", default=[])

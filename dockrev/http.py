@@ -21,10 +21,11 @@ from requests.structures import CaseInsensitiveDict
 from requests.utils import get_auth_from_url, get_environ_proxies, select_proxy
 from urllib3.exceptions import HTTPError, ProtocolError
 
-from dockrev import __version__, addresses
-from dockrev.unreachable import reason
+from dockrev import __version__, addresses, authorities
+from dockrev.unreachable import is_unknown_authority, reason
 
 HOSTS = 256  # pools kept
+KEPT = 256  # sets of pools; one that a registry's old certificates were for is of no more use
 CONNECTIONS = 32  # kept open to each
 CHUNK = 64 * 1024
 # Seconds for one answer's body, however steadily it drips.
@@ -51,6 +52,10 @@ class Unreachable(Exception):
     """No answer came; the text says why in words for people and names the host, never the path."""
 
 
+class UnknownAuthority(Unreachable):
+    """Who signed the certificate is trusted by nobody here."""
+
+
 @dataclass(frozen=True)
 class Response:
     """An answer, whatever its status. `headers` ignore case; `truncated`: the body was longer."""
@@ -71,19 +76,22 @@ def request(
     timeout: tuple[float, float] = (5.0, 10.0),
     max_bytes: int = 1024 * 1024,
     verify: bool | str = True,
+    trusted: str = "",
 ) -> Response:
     """Send one request and read at most `max_bytes` of its answer. Redirects are not followed.
 
-    `timeout` is seconds to connect and seconds between bytes. Raises Unreachable.
+    `timeout` is seconds to connect and seconds between bytes. `trusted` are certificates, as PEM,
+    that may sign the server's besides those that everybody trusts. Raises Unreachable.
     """
     started = time.monotonic()
     try:
         asked = _prepared(method, url, headers or {}, body)
         way = _way(url, verify)
-        with _send(asked, {"timeout": timeout, **way}) as answer:
+        with _send(_connections(trusted), asked, {"timeout": timeout, **way}) as answer:
             content, truncated = _read(answer, max_bytes, started + timeout[0] + LONGEST_BODY)
     except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-        raise Unreachable(reason(error, url, timeout)) from None
+        kind = UnknownAuthority if is_unknown_authority(error) else Unreachable
+        raise kind(reason(error, url, timeout)) from None
     return Response(answer.status_code, answer.headers, content, url, truncated)
 
 
@@ -107,9 +115,10 @@ def _prepared(
     return asked
 
 
-def _send(asked: requests.PreparedRequest, way: Mapping[str, Any]) -> requests.Response:
+def _send(
+    connections: HTTPAdapter, asked: requests.PreparedRequest, way: Mapping[str, Any]
+) -> requests.Response:
     """Send, and once more if the other side had closed the kept connection that was taken."""
-    connections = _connections()
     try:
         return connections.send(asked, stream=True, **way)
     except requests.ConnectionError as error:
@@ -151,15 +160,31 @@ def _read(answer: requests.Response, max_bytes: int, deadline: float) -> tuple[b
     return bytes(content[:max_bytes]), True
 
 
-# One for each policy: a connection that one may use must not serve another. Threads share them.
-_kept: dict[addresses.Policy, HTTPAdapter] = {}
+class _Connections(HTTPAdapter):
+    """Pools of connections that trust some certificates more. Threads share them."""
+
+    def __init__(self, trusted: str) -> None:
+        self._tls: dict[str, Any] = {}
+        if trusted:
+            self._tls["ssl_context"] = authorities.context(trusted)
+        super().__init__(pool_connections=HOSTS, pool_maxsize=CONNECTIONS)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **{**kwargs, **self._tls})
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        return super().proxy_manager_for(proxy, **{**kwargs, **self._tls})
 
 
-def _connections() -> HTTPAdapter:
-    policy = addresses.policy()
-    return _kept.get(policy) or _kept.setdefault(
-        policy, HTTPAdapter(pool_connections=HOSTS, pool_maxsize=CONNECTIONS)
-    )
+# One for each policy, and for whom it trusts: a connection that one may use must not serve another.
+_kept: dict[tuple[addresses.Policy, str], _Connections] = {}
+
+
+def _connections(trusted: str) -> _Connections:
+    key = addresses.policy(), trusted
+    if len(_kept) >= KEPT:
+        _kept.clear()
+    return _kept.get(key) or _kept.setdefault(key, _Connections(trusted))
 
 
 # A forked worker must not talk on its parent's connections.

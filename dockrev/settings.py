@@ -17,6 +17,7 @@ from dockrev.environment import (
     choice,
     data_directory,
     database,
+    docker_certs,
     encryption_keys,
     env,
     http_address,
@@ -41,6 +42,7 @@ HTTP_HOST, HTTP_PORT = http_address()
 DOCKER_HOST = env.str("DOCKREV_DOCKER_HOST", default="")
 COMPOSE_DIRS = [Path(p) for p in env.str("DOCKREV_COMPOSE_DIRS", default="").split(":") if p]
 DOCKER_CONFIG = env.str("DOCKREV_DOCKER_CONFIG", default="")
+DOCKER_CERTS = docker_certs()
 INSECURE_REGISTRIES = env.list("DOCKREV_INSECURE_REGISTRIES", default=[])
 PUBLIC_TARGETS_ONLY = env.bool("DOCKREV_PUBLIC_TARGETS_ONLY", default=False)
 TRUSTED_PROXIES = trusted_proxies()

@@ -20,6 +20,8 @@ Words = Callable[[BaseException], object]
 NO_ROUTE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN}
 # What OpenSSL calls a server that answers in clear text.
 NOT_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"}
+# X509_V_ERR_…: signed by itself, by one that signs itself, or by one that is not there.
+UNKNOWN_AUTHORITY = {18, 19, 20, 21}
 MALFORMED = (
     requests_errors.InvalidURL,
     requests_errors.MissingSchema,
@@ -37,6 +39,12 @@ def reason(error: Exception, url: str, timeout: tuple[float, float]) -> str:
             if isinstance(cause, kinds) and (text := str(words(cause))):
                 return text % named
     return str(_("%(host)s could not be asked.") % named)
+
+
+def is_unknown_authority(error: Exception) -> bool:
+    """Whether all that is wrong with a certificate is that nobody here trusts who signed it."""
+    codes = {getattr(cause, "verify_code", None) for cause in _causes(error)}
+    return bool(codes & UNKNOWN_AUTHORITY)
 
 
 def host_of(url: str) -> str:

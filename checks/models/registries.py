@@ -24,7 +24,31 @@ class Registry(models.Model):
     )
     username = models.CharField(_("user name"), max_length=255, blank=True)
     password = SecretField(_("password"), blank=True)
-    mirror_of = models.CharField(_("mirror of"), max_length=255, blank=True)
+    authorities = models.TextField(
+        _("CA certificates"),
+        blank=True,
+        help_text=_("PEM, if a CA of your own signed the registry's certificate."),
+    )
+    token_host = models.CharField(
+        _("token host"),
+        max_length=255,
+        blank=True,
+        help_text=_(
+            "The host that gives its tokens, if that belongs to another domain. User name and "
+            "password are sent to no other."
+        ),
+    )
+    mirror_of = models.CharField(
+        _("mirror of"),
+        max_length=255,
+        blank=True,
+        help_text=_("The registry that this one has images of, under the same names."),
+    )
+    asked_first = models.BooleanField(
+        _("asked first"),
+        default=False,
+        help_text=_("For images of the registry that it mirrors, too."),
+    )
     cooldown_until = models.DateTimeField(_("waits until"), null=True, blank=True, editable=False)
     rests_in_a_row = models.PositiveSmallIntegerField(
         _("rests in a row"), default=0, editable=False

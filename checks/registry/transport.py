@@ -89,6 +89,7 @@ def _send(question: Question, url: str, *, authorized: bool) -> http.Response:
                 url,
                 headers=headers,
                 body=question.body,
+                trusted="" if elsewhere else question.access.authorities,
                 timeout=question.access.timeout,
                 max_bytes=question.max_bytes,
             )
@@ -98,8 +99,18 @@ def _send(question: Question, url: str, *, authorized: bool) -> http.Response:
         )
         raise Saved(text % {"host": question.access.host}) from None
     except http.Unreachable as error:
-        question.access.traffic.trouble = str(error)
-        raise Unavailable(str(error)) from None
+        text = str(error)
+        if isinstance(error, http.UnknownAuthority):
+            text = f"{text} {_name_its_authority()}"
+        question.access.traffic.trouble = text
+        raise Unavailable(text) from None
+
+
+def _name_its_authority() -> str:
+    return _(
+        "If a CA of your own signed it, add that CA's certificate in Settings, Registries, or as "
+        "ca.crt in Docker's certs.d."
+    )
 
 
 def _next(url: str, location: str) -> str:

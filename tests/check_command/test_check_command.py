@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests.certificates import Authority
 from tests.real.processes import free_port
 from tests.real.registry import Registry
-from tests.servers import Asked, Reply, Starts, TokenRegistry, as_json
+from tests.servers import Asked, Reply, Server, Starts, TokenRegistry, as_json
 
 DOCKREV = Path(sys.executable).with_name("dockrev")
 OLD = "sha256:" + "0" * 64
@@ -346,6 +347,19 @@ class TestWhatItReads:
         ended = check(file, DOCKREV_DOCKER_CONFIG=str(tmp_path))
         assert ended.code == 0
         assert "lovelace" not in ended.out + ended.err
+
+    def test_it_trusts_the_ca_that_docker_trusts(
+        self, check: Check, compose_file: ComposeFile, tmp_path: Path
+    ) -> None:
+        authority, server = Authority(), Server(has_old)
+        server.speak_tls(*authority.sign_for("127.0.0.1", tmp_path))
+        certs = tmp_path / "certs.d"
+        (certs / server.address).mkdir(parents=True)
+        (certs / server.address / "ca.crt").write_text(authority.pem)
+        file = compose_file(api=f"{server.address}/acme/api:1@{OLD}")
+        with server.running():
+            assert check(file).code == 2
+            assert check(file, DOCKREV_DOCKER_CERTS=str(certs)).code == 0
 
     def test_it_asks_with_plain_http_only_where_told(
         self, check: Check, compose_file: ComposeFile, serve: Starts

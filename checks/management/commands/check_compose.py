@@ -18,6 +18,7 @@ from checks.discovery.files import projects_below, read_project
 from checks.discovery.projects import FoundProject
 from checks.from_files import Line, check_all
 from checks.listing import as_json, as_table, plain
+from checks.registry.certs_d import authorities_in
 from checks.registry.client import Access
 from checks.registry.docker_config import Logins, read_config
 from checks.registry.reference import normal_host
@@ -91,7 +92,13 @@ class _Accesses:
     def __call__(self, host: str) -> Access:
         login = self._logins.of(host)
         insecure = host in self._insecure
-        return Access(host, insecure, *login.account, login_trouble=login.trouble)
+        return Access(
+            host,
+            insecure,
+            *login.account,
+            login_trouble=login.trouble,
+            authorities=authorities_in(settings.DOCKER_CERTS, host),
+        )
 
 
 def _read(paths: Iterable[Path]) -> tuple[list[FoundProject], list[str]]:

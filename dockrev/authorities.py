@@ -1,0 +1,89 @@
+"""Certificates that are trusted besides those that everybody trusts: a private CA's, as PEM."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+MOST_CHARACTERS = 64 * 1024
+MOST_CERTIFICATES = 20
+
+_BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]{1,60})-----")
+
+
+class BadAuthorities(ValueError):
+    """The text is for people, and quotes nothing of what was given: that may be a private key."""
+
+
+@dataclass(frozen=True)
+class Authority:
+    """One certificate: whose it is, and when it ends."""
+
+    name: str
+    ends_at: datetime
+
+
+def normal(text: str) -> str:
+    """The certificates of a text and nothing else of it. Raises BadAuthorities.
+
+    At least one of them must still be good.
+    """
+    found = _certificates(text)
+    if all(each.not_valid_after_utc <= timezone.now() for each in found):
+        last = max(each.not_valid_after_utc for each in found)
+        text = _("This certificate ended on %(day)s.")
+        raise BadAuthorities(text % {"day": timezone.localtime(last).strftime("%Y-%m-%d")})
+    return "".join(each.public_bytes(Encoding.PEM).decode() for each in found)
+
+
+def read(text: str) -> list[Authority]:
+    """Whose certificates a text holds, and when they end. Raises BadAuthorities."""
+    return [Authority(_name(each), each.not_valid_after_utc) for each in _certificates(text)]
+
+
+def context(pem: str) -> ssl.SSLContext:
+    """Trusts these besides what the connection itself brings. ssl.SSLError if they are none."""
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made.load_verify_locations(cadata=pem)
+    # As Docker does: a certificate in the middle of a chain, or a server's own, can be trusted.
+    made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return made
+
+
+def _certificates(text: str) -> list[x509.Certificate]:
+    if len(text) > MOST_CHARACTERS:
+        raise BadAuthorities(_("This is too long: paste the CA's certificate alone."))
+    kinds = _BLOCK.findall(text)
+    if any("PRIVATE KEY" in kind for kind in kinds):
+        raise BadAuthorities(
+            _("There is a private key in this. Dockrev needs, and keeps, certificates alone.")
+        )
+    if not kinds or any(kind != "CERTIFICATE" for kind in kinds):
+        raise BadAuthorities(
+            _("Paste certificates as PEM: -----BEGIN CERTIFICATE-----, and what follows.")
+        )
+    if len(kinds) > MOST_CERTIFICATES:
+        most = {"most": MOST_CERTIFICATES}
+        raise BadAuthorities(_("There are more than %(most)d certificates in this.") % most)
+    try:
+        return x509.load_pem_x509_certificates(text.encode())
+    except ValueError:
+        raise BadAuthorities(_("One of these certificates cannot be read.")) from None
+
+
+def _name(certificate: x509.Certificate) -> str:
+    """The common name, or else the whole one."""
+    try:
+        common = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        name = str(common[0].value) if common else certificate.subject.rfc4514_string()
+    except ValueError:
+        name = ""
+    return name[:200] or _("without a name")
