@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from django.conf import settings
 
 from checks.models import Registry
 from checks.registry.certs_d import authorities_in
-from checks.registry.client import Access
+from checks.registry.client import Access, RegistryClient
 from checks.registry.credential_helpers import Account
 from checks.registry.docker_config import Login, Logins, read_config
 from checks.registry.lanes import Lanes, at_once
+from checks.registry.mirrors import Mirrored
 from checks.registry.once import Once
 from checks.registry.reference import normal_host
 from checks.registry.traffic import Traffic
@@ -20,12 +21,19 @@ from checks.tag_lists import Lister
 
 
 class Counted(Once):
-    """A registry in one run: each question is asked once, and what that cost is counted."""
+    """A registry in one run: each question is asked once, and what that cost is counted.
 
-    def __init__(self, access: Access, lanes: Lanes, trusted_since: datetime | None) -> None:
-        self.lister = Lister(access, trusted_since)
-        super().__init__(self.lister, lanes)
+    `traffics` has, by host, its own and that of the mirrors that are asked first. `lister` is the
+    registry itself.
+    """
+
+    def __init__(self, lister: Lister, lanes: Lanes, mirrors: Sequence[Access] = ()) -> None:
+        others = [RegistryClient(each) for each in mirrors]
+        super().__init__(Mirrored(lister, others) if others else lister, lanes)
+        self.lister = lister
+        access = lister.access
         self.traffic = access.traffic
+        self.traffics = {each.host: each.traffic for each in (access, *mirrors)}
 
 
 def remotes(hosts: Iterable[str], trusted_since: datetime | None = None) -> dict[str, Counted]:
@@ -34,12 +42,16 @@ def remotes(hosts: Iterable[str], trusted_since: datetime | None = None) -> dict
     Lists of tags that are kept and were fetched since `trusted_since` are not asked for again.
     """
     wanted = set(hosts)
-    rows = {row.host: row for row in Registry.objects.filter(host__in=wanted)}
+    rows = {row.host: row for row in Registry.objects.reaching(wanted)}
     logins = Logins(read_config(settings.DOCKER_CONFIG))
-    accesses = {host: _access(host, rows.get(host), logins) for host in wanted}
+    known = {host: access_of(host, rows.get(host), logins) for host in wanted | rows.keys()}
     return {
-        host: Counted(each, Lanes(_at_once(each, len(wanted))), trusted_since)
-        for host, each in accesses.items()
+        host: Counted(
+            Lister(known[host], trusted_since),
+            Lanes(_at_once(known[host], len(wanted))),
+            [known[row.host] for row in rows.values() if row.stands_for(host)],
+        )
+        for host in wanted
     }
 
 
@@ -47,7 +59,7 @@ def _at_once(access: Access, hosts: int) -> int:
     return at_once(access.host, hosts, access.traffic.rests)
 
 
-def _access(host: str, row: Registry | None, logins: Logins) -> Access:
+def access_of(host: str, row: Registry | None, logins: Logins) -> Access:
     """A row's user wins over the one that `docker login` has left."""
     insecure = host in map(normal_host, settings.INSECURE_REGISTRIES)
     account = Account(row.username, row.password) if row else Account("", "")

@@ -22,7 +22,11 @@ class Ledger:
 
     def __init__(self, run: Run, clients: Mapping[str, Counted]) -> None:
         self._run = run
-        self._traffics = {host: client.traffic for host, client in clients.items()}
+        self._traffics = {
+            host: traffic
+            for client in clients.values()
+            for host, traffic in client.traffics.items()
+        }
         self._told: set[str] = set()
 
     def exchange(self) -> None:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import Self
+
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from dockrev.fields import IdField, SecretField
+
+
+class RegistryQuerySet(models.QuerySet["Registry"]):
+    def reaching(self, hosts: Collection[str]) -> Self:
+        """Those of the hosts, and the mirrors of them that are asked first."""
+        return self.filter(Q(host__in=hosts) | Q(mirror_of__in=hosts, asked_first=True))
 
 
 class Registry(models.Model):
@@ -61,6 +71,8 @@ class Registry(models.Model):
     limit_window = models.PositiveIntegerField(_("limit's seconds"), null=True, editable=False)
     limit_seen_at = models.DateTimeField(_("limit seen"), null=True, editable=False)
 
+    objects = RegistryQuerySet.as_manager()
+
     class Meta:
         ordering = ["host"]
         verbose_name = _("registry")
@@ -68,6 +80,10 @@ class Registry(models.Model):
 
     def __str__(self) -> str:
         return self.host
+
+    def stands_for(self, host: str) -> bool:
+        """Whether it is asked for another registry's images before that one."""
+        return self.asked_first and self.mirror_of == host != self.host
 
     @property
     def rests(self) -> bool:
