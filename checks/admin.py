@@ -26,6 +26,7 @@ from checks.models import (
     Stack,
     TagList,
 )
+from checks.registry_form import RegistryForm
 from dockrev.row_admin import RecordAdmin, RowAdmin
 
 
@@ -71,6 +72,7 @@ class ServiceAdmin(RowAdmin):
 
 @admin.register(Registry)
 class RegistryAdmin(RowAdmin):
+    form = RegistryForm
     list_display = (
         "host", "insecure", "username", "mirror_of", "cooldown_until", "limit_remaining",
         "limit_most", "last_error",

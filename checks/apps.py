@@ -20,11 +20,13 @@ class ChecksConfig(AppConfig):
         from checks.discovery import job as discovery  # noqa: PLC0415 - the same
         from checks.engine_health import engine_health  # noqa: PLC0415 - the same
         from checks.models import Candidate, Job, TagList  # noqa: PLC0415 - the same
-        from checks.policy_pages import SECTION  # noqa: PLC0415 - the same
+        from checks.policy_pages import SECTION as POLICY  # noqa: PLC0415 - the same
+        from checks.registry_pages import SECTION as REGISTRIES  # noqa: PLC0415 - the same
         from dockrev import probes, schedules  # noqa: PLC0415 - the same
 
         probes.HEALTH["engine"] = engine_health
-        sections.register(SECTION)
+        sections.register(POLICY)
+        sections.register(REGISTRIES)
         ticks.register(queue)
         ticks.preload("checks.tasks", "checks.discovery.look")
         kinds.register(discovery.KIND)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from checks import actions, policy_pages, views
+from checks import actions, policy_pages, registry_pages, views
 
 _service = "services/<id:stack_id>/<id:service_id>"
 
@@ -30,4 +30,7 @@ urlpatterns = [
     path("queue/<id:job_id>/log", views.show_log, name="job_log"),
     path("queue/<id:job_id>/cancel", actions.cancel_job, name="cancel_job"),
     path("queue/<id:job_id>/repeat", actions.repeat_job, name="repeat_job"),
+    path("settings/registries", registry_pages.show_registries, name="registries"),
+    path("settings/registries/add", registry_pages.add_registry, name="add_registry"),
+    path("settings/registries/<id:registry_id>", registry_pages.show_registry, name="registry"),
 ]

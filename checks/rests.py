@@ -30,7 +30,7 @@ class Ledger:
         self._told: set[str] = set()
 
     def exchange(self) -> None:
-        _exchange(self._traffics, timezone.now())
+        exchange(self._traffics, timezone.now())
         for host, until in sorted(self._resting().items()):
             if host not in self._told:
                 text = _("%(host)s rests until %(time)s.") % {"host": host, "time": shown(until)}
@@ -44,7 +44,7 @@ class Ledger:
         return _resting(self._traffics)
 
 
-def _exchange(traffics: Mapping[str, Traffic], now: datetime) -> None:
+def exchange(traffics: Mapping[str, Traffic], now: datetime) -> None:
     """Write what this run was told, and let it know of rests that others were told to take.
 
     A row is made only for what there is to say: most registries never say anything.

@@ -48,7 +48,17 @@ NAVIGATION = (
     Entry(
         "settings",
         _("Settings"),
-        frozenset({"settings", "password", "github_packages", "policy_for_all"}),
+        frozenset(
+            {
+                "settings",
+                "password",
+                "github_packages",
+                "policy_for_all",
+                "registries",
+                "registry",
+                "add_registry",
+            }
+        ),
     ),
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from checks.api import ignores, inventory, policies, work
+from checks.api import ignores, inventory, policies, registries, work
 
 urlpatterns = [
     path("stacks", inventory.Stacks.as_view()),
@@ -20,6 +20,9 @@ urlpatterns = [
     path("services/<id:service_id>/restore", inventory.ServiceRestore.as_view()),
     path("ignores", ignores.Ignores.as_view()),
     path("ignores/<id:rule_id>", ignores.IgnoreDetail.as_view()),
+    path("registries", registries.Registries.as_view()),
+    path("registries/<id:registry_id>", registries.RegistryDetail.as_view()),
+    path("registries/<id:registry_id>/test", registries.RegistryTest.as_view()),
     path("checks", work.Checks.as_view()),
     path("discovery/scan", work.DiscoveryScan.as_view()),
     path("jobs", work.Jobs.as_view()),

@@ -38,9 +38,13 @@ class Access:
     traffic: Traffic = field(default_factory=Traffic, compare=False, repr=False)
 
     @property
+    def is_plain(self) -> bool:
+        """Whether it is asked over plain http."""
+        return self.insecure or (is_loopback(self.host) and not self.authorities)
+
+    @property
     def base_url(self) -> str:
-        plain = self.insecure or (is_loopback(self.host) and not self.authorities)
-        return f"{'http' if plain else 'https'}://{_SERVED_BY.get(self.host, self.host)}"
+        return f"{'http' if self.is_plain else 'https'}://{_SERVED_BY.get(self.host, self.host)}"
 
     @property
     def basic(self) -> str:

@@ -15,6 +15,7 @@ from tests.rows import github_receiver, service
 pytestmark = pytest.mark.django_db
 
 READ = ["/", "/queue", "/deliveries", "/settings", "/settings/github-packages"]
+READ += ["/settings/registries"]
 READ += ["{service}", "{job}", "{job}/log", "{delivery}"]
 READ += ["/settings/policy", "/stacks/{stack}/policy"]
 ACT = [
