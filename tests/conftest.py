@@ -8,7 +8,12 @@ from integrations import ingest, proof, trigger
 from integrations.github import client
 from integrations.tallies import Tallies
 
-pytest_plugins = ["tests.real.fixtures", "tests.servers", "tests.fake_github.fixtures"]
+pytest_plugins = [
+    "tests.real.fixtures",
+    "tests.servers",
+    "tests.real.guarded",
+    "tests.fake_github.fixtures",
+]
 
 
 @pytest.fixture(autouse=True)

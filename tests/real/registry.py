@@ -9,6 +9,7 @@ import json
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import requests
@@ -34,20 +35,30 @@ TIMEOUT = 20
 
 
 class Registry:
-    """`address` is the host part of its images' references."""
+    """`address` is the host part of its images' references. `more` is added to its configuration;
+    several that have the same `store` have the same images."""
 
-    def __init__(self, directory: Path, port: int) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        port: int,
+        more: Mapping[str, Any] = MappingProxyType({}),
+        *,
+        store: Path | None = None,
+    ) -> None:
         self.directory = directory
         self.port = port
+        self.more = more
+        self.store = store or directory / "blobs"
         self.address = f"127.0.0.1:{port}"
         self.session = requests.Session()
         self._server: Server | None = None
 
     def start(self) -> None:
-        config = self.directory / "registry.yml"
+        config = self.directory / f"registry-{self.port}.yml"
         config.write_text(json.dumps(self._config()))
         command = ["docker-registry", "serve", str(config)]
-        self._server = Server(command, self.directory / "registry.log")
+        self._server = Server(command, self.directory / f"registry-{self.port}.log")
         self._server.wait_until(lambda: accepts(self.port))
 
     def stop(self) -> None:
@@ -176,10 +187,11 @@ class Registry:
             "version": 0.1,
             "log": {"level": "warn", "accesslog": {"disabled": True}},
             "storage": {
-                "filesystem": {"rootdirectory": str(self.directory / "blobs")},
+                "filesystem": {"rootdirectory": str(self.store)},
                 "delete": {"enabled": True},
             },
-            "http": {"addr": self.address},
+            **self.more,
+            "http": {"addr": self.address, **self.more.get("http", {})},
         }
 
 

@@ -11,6 +11,7 @@ import pytest
 
 PROGRAMS = {
     "engine": ("dockerd", "docker-registry", "docker-compose", "unshare", "setpriv"),
+    "registry": ("docker-registry", "setpriv"),
     "browser": ("chromium",),
 }
 STATIC_BUSYBOX = Path("/bin/busybox")
