@@ -28,6 +28,8 @@ from urllib3.util import connection
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _connect_to = connection.create_connection
 
+TRIED = 6  # addresses of one name: a name may have thousands that do not answer
+
 # Link-local, and where clouds answer with their machine's credentials.
 _NEVER = [
     ipaddress.ip_network(text)
@@ -139,7 +141,7 @@ def _create_connection(address: tuple[str, int], *args: Any, **kwargs: Any) -> s
 
 def _first_of(targets: list[str], port: int, args: Any, kwargs: Any) -> socket.socket:
     failure = OSError("the name has no address")
-    for target in targets:
+    for target in targets[:TRIED]:
         try:
             return _connect_to((target, port), *args, **kwargs)
         except OSError as error:

@@ -21,14 +21,14 @@ from requests.structures import CaseInsensitiveDict
 from requests.utils import get_auth_from_url, get_environ_proxies, select_proxy
 from urllib3.exceptions import HTTPError, ProtocolError
 
-from dockrev import __version__, addresses, authorities
+from dockrev import __version__, addresses, authorities, deadlines
 from dockrev.unreachable import is_unknown_authority, reason
 
 HOSTS = 256  # pools kept
 KEPT = 256  # sets of pools; one that a registry's old certificates were for is of no more use
 CONNECTIONS = 32  # kept open to each
 CHUNK = 64 * 1024
-# Seconds for one answer's body, however steadily it drips.
+# Seconds for one answer, head and body, however steadily it drips.
 LONGEST_BODY = 60.0
 REPEATABLE = {"GET", "HEAD"}
 
@@ -83,12 +83,12 @@ def request(
     `timeout` is seconds to connect and seconds between bytes. `trusted` are certificates, as PEM,
     that may sign the server's besides those that everybody trusts. Raises Unreachable.
     """
-    started = time.monotonic()
+    ends = time.monotonic() + timeout[0] + LONGEST_BODY
     try:
         asked = _prepared(method, url, headers or {}, body)
-        way = _way(url, verify)
-        with _send(_connections(trusted), asked, {"timeout": timeout, **way}) as answer:
-            content, truncated = _read(answer, max_bytes, started + timeout[0] + LONGEST_BODY)
+        way = {"timeout": timeout, **_way(url, verify)}
+        with deadlines.until(ends), _send(_connections(trusted), asked, way) as answer:
+            content, truncated = _read(answer, max_bytes, ends)
     except (requests.RequestException, HTTPError, OSError, ValueError) as error:
         kind = UnknownAuthority if is_unknown_authority(error) else Unreachable
         raise kind(reason(error, url, timeout)) from None
@@ -171,9 +171,13 @@ class _Connections(HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **{**kwargs, **self._tls})
+        self.poolmanager.pool_classes_by_scheme = deadlines.POOLS
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        return super().proxy_manager_for(proxy, **{**kwargs, **self._tls})
+        manager = super().proxy_manager_for(proxy, **{**kwargs, **self._tls})
+        if not proxy.lower().startswith("socks"):  # which connects in a way of its own
+            manager.pool_classes_by_scheme = deadlines.POOLS
+        return manager
 
 
 # One for each policy, and for whom it trusts: a connection that one may use must not serve another.

@@ -19,6 +19,7 @@ from checks.registry.realms import Realm, read_realm, read_token
 from checks.registry.transport import ask
 from dockrev import http
 
+LONGEST_HEADER = 16_384
 MARGIN = 10.0  # seconds; a token that ends this soon may end on its way
 KEPT = 4096  # of each kind: an end to what helpers' ever new passwords would add up to
 REFUSED = {400, 401, 403, 404}
@@ -43,7 +44,7 @@ class Challenge:
 def challenges(header: str) -> list[Challenge]:
     """Read a WWW-Authenticate header, several joined with commas too. Never raises."""
     found: list[Challenge] = []
-    for name, value in _parts(header):
+    for name, value in _parts(header[:LONGEST_HEADER]):
         if value is None:
             found.append(Challenge(name))
         elif found:

@@ -13,13 +13,14 @@ from django.utils.translation import gettext as _
 
 from checks.registry.errors import BadAnswer, NotFound
 from checks.registry.reference import is_tag
-from checks.registry.transport import origin
+from checks.registry.transport import host_of, origin
 from dockrev import http
 
 PAGE = 1000  # asked for at once: some registries refuse more
 MOST_TAGS = 200_000
 MOST_PAGES = 2_000
 MOST_BYTES = MOST_TAGS * 129  # a tag has 128 at most, and a space
+LONGEST_LINK = 16_384
 LONGEST = 40.0  # seconds for all pages together
 
 _LINK = re.compile(r'<([^<>]*)>((?:\s*;\s*[^\s;,="]+(?:\s*=\s*(?:"[^"]*"|[^\s;,"]*))?)*)')
@@ -125,12 +126,15 @@ def next_page(link: str, url: str) -> str:
 
     Raises BadAnswer where that is another origin: it must not get our credentials.
     """
-    targets: list[str] = [each[1] for each in _LINK.finditer(link) if _NEXT.search(each[2])]
+    targets: list[str] = [
+        each[1] for each in _LINK.finditer(link[:LONGEST_LINK]) if _NEXT.search(each[2])
+    ]
     if not targets:
         return ""
     here = urlsplit(url)
     try:
         there, _fragment = urldefrag(urljoin(url, targets[0]))
+        host_of(there)
         same = origin(urlsplit(there)) == origin(here)
     except ValueError:
         same = False

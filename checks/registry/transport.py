@@ -20,6 +20,7 @@ from dockrev import addresses, http
 
 REDIRECTS = {301, 302, 303, 307, 308}
 MAX_REDIRECTS = 5
+LONGEST_URL = 8192  # signed addresses of storage have up to some two thousand characters
 DAY = 86_400.0
 TOO_MANY = "TOOMANYREQUESTS"  # the code of the OCI distribution specification
 
@@ -61,13 +62,16 @@ def ask(question: Question) -> http.Response:
 
 def host_of(url: str) -> str:
     """The host of an absolute http or https URL; ValueError if it is none."""
+    if len(url) > LONGEST_URL:
+        raise ValueError("too long")
     parts = urlsplit(url)
     parts.port  # noqa: B018 - reading it is what finds a bad one
     if any(character < " " or character in "\\\x7f" for character in url):
         raise ValueError(url)  # left out, or read in another way, by who connects
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    name = parts.hostname or ""
+    if parts.scheme not in {"http", "https"} or not name.isascii() or not 0 < len(name) < 254:
         raise ValueError(url)
-    return parts.hostname
+    return name
 
 
 def origin(parts: SplitResult) -> tuple[str, str | None, int]:
@@ -182,7 +186,7 @@ def _retry_after(text: str) -> float | None:
         return min(float(text[:9]), DAY)
     try:
         until = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if until.tzinfo is None:
         return None

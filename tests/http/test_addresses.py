@@ -147,6 +147,21 @@ class TestWhatCameFromOutside:
         with addresses.from_outside(), pytest.raises(http.Unreachable, match="global addresses"):
             http.request("GET", "http://twofold.example/", timeout=BRIEF)
 
+    def test_it_tries_a_few_of_a_thousand_addresses(
+        self, names: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        called: list[object] = []
+
+        def refuse(address: object, *args: object, **kwargs: object) -> socket.socket:
+            called.append(address)
+            raise ConnectionRefusedError
+
+        monkeypatch.setattr(addresses, "_connect_to", refuse)
+        names["many.example"] = [f"127.0.{number // 250}.{number % 250}" for number in range(1000)]
+        with pytest.raises(http.Unreachable, match="refused"):
+            http.request("GET", "http://many.example/", timeout=BRIEF)
+        assert len(called) == addresses.TRIED
+
     def test_it_does_not_use_a_connection_that_a_person_s_call_has_left(
         self, server: Server
     ) -> None:

@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 
@@ -12,6 +15,26 @@ from dockrev import http
 from tests.servers import CUT, Asked, Reply, Server, Starts
 
 BRIEF = (1.0, 0.3)
+
+
+@contextmanager
+def dripping() -> Iterator[str]:
+    """A server that begins a head and never ends it, a byte at a time."""
+    over = Event()
+
+    def drip(listener: socket.socket) -> None:
+        client, _address = listener.accept()
+        with client, suppress(OSError):
+            client.sendall(b"HTTP/1.1 200 OK\r\nX-Drip: ")
+            while not over.wait(0.01):
+                client.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = Thread(target=drip, args=(listener,))
+        thread.start()
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+        over.set()
+        thread.join()
 
 
 @pytest.fixture
@@ -75,6 +98,13 @@ class TestAnswers:
         server = serve(lambda asked: Reply(200, b"x", length=None))
         with pytest.raises(http.Unreachable, match="did not answer"):
             http.request("GET", f"http://{server.address}/", timeout=(1, 1), max_bytes=10**9)
+
+    def test_it_does_not_wait_for_the_end_of_a_head_that_drips(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(http, "LONGEST_BODY", 0.3)
+        with dripping() as address, pytest.raises(http.Unreachable, match="did not answer"):
+            http.request("GET", f"http://{address}/", timeout=(0.1, 5))
 
     def test_it_serves_many_threads(self, serve: Starts) -> None:
         server = serve(lambda asked: Reply(200, asked.path.encode()))

@@ -165,7 +165,18 @@ class TestRedirects:
             client_of(server).head(image_of(server))
         assert len(server.asked) == 6
 
-    @pytest.mark.parametrize("location", ["ftp://x/", "http://[", "http://x:99999/", "file:///etc"])
+    @pytest.mark.parametrize(
+        "location",
+        [
+            "ftp://x/",
+            "http://[",
+            "http://x:99999/",
+            "file:///etc",
+            "http://x\\@127.0.0.1/",
+            f"http://{'x' * 254}/",
+            f"/{'x' * 8192}",
+        ],
+    )
     def test_it_does_not_go_where_there_is_no_web(self, serve: Starts, location: str) -> None:
         server = serve(lambda asked: Reply(302, headers={"Location": location}))
         with pytest.raises(BadAnswer, match="no address"):

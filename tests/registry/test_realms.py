@@ -68,7 +68,7 @@ def test_one_that_is_named_is_its_own() -> None:
         "https://auth.docker.io/to\tken",
         "https://auth.docker.io:99999/token",
         "https://[auth.docker.io]/token",
-        "https://auth.docker.io/" + "x" * 2000,
+        "https://auth.docker.io/" + "x" * 8192,
     ],
 )
 def test_it_takes_no_realm_that_can_be_read_in_two_ways(url: str) -> None:

@@ -54,7 +54,19 @@ class TestRests:
         server = serve(lambda asked: Reply(429, headers={"Retry-After": when}))
         assert rest_of(client_of(server), image_of(server)) == pytest.approx(86_400, abs=5)
 
-    @pytest.mark.parametrize("text", ["", "soon", "²", "-1", "0", "Thu, 01 Jan 1970 00:00:00 GMT"])
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "",
+            "soon",
+            "²",
+            "-1",
+            "0",
+            "Thu, 01 Jan 1970 00:00:00 GMT",
+            "Mon, 01 Jan 99999999999 00:00:00 GMT",
+            "Mon, 01 Jan 2024 00:00:00 +99999999999999999999",
+        ],
+    )
     def test_it_guesses_where_a_rest_makes_no_sense(self, serve: Starts, text: str) -> None:
         encoded = text.encode().decode("latin-1")
         server = serve(lambda asked: Reply(429, headers={"Retry-After": encoded}))
