@@ -163,7 +163,8 @@ def _refused(access: Access) -> str:
         )
     return _(
         "%(host)s does not show %(repository)s without signing in: it is private, or it does "
-        "not exist. The registry does not say which."
+        "not exist. The registry does not say which. If it is private, name a user in Settings, "
+        "Registries, or by docker login."
     )
 
 

@@ -9,9 +9,10 @@ from django.contrib.auth.models import Group, User
 from django.utils import timezone
 from playwright.sync_api import ViewportSize, expect
 
-from checks.models import Host, JobLog, Service, Stack
+from checks.models import Host, JobLog, Registry, Service, Stack
 from integrations.models import HookTarget
 from tests.browser.conftest import DESKTOP, PHONE, Open, Scheme
+from tests.certificates import Authority
 from tests.github import digest, published
 from tests.pages.rows import candidate, delivery, job
 from tests.rows import github_receiver, service, tracked
@@ -58,7 +59,27 @@ def places(people: None) -> list[str]:
         headers={"x-github-delivery": LONG * 3},
         payload=json.dumps({**published(), "long": LONG * 9}).encode(),
     )
-    pages = ["/", "/?show=updates", "/?q=nothing", "/queue", "/deliveries", "/settings"]
+    entry = Registry.objects.create(
+        host="registry.internal.example.com:5050",
+        username=LONG,
+        password="x",
+        authorities=Authority(LONG[:60]).pem,
+        last_error=LONG * 3,
+        mirror_of=f"{LONG}.example.com",
+        limit_most=999_999_999,
+        limit_remaining=999_999_998,
+        limit_seen_at=timezone.now(),
+    )
+    pages = ["/settings/registries", f"/settings/registries/{entry.pk}"]
+    pages += [
+        "/settings/registries/add",
+        "/",
+        "/?show=updates",
+        "/?q=nothing",
+        "/queue",
+        "/deliveries",
+        "/settings",
+    ]
     pages += ["/settings/github-packages", "/settings/github-packages?q=nothing"]
     details = [f"/queue/{shown.pk}", f"/queue/{failed.pk}", f"/deliveries/{told.pk}"]
     labels = {"dockrev.include": f"({LONG}", "dockrev.exclude": LONG * 3}
