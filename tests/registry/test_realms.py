@@ -112,3 +112,21 @@ def test_a_challenge_from_elsewhere_is_answered_as_a_stranger(
     assert [bool(asked.authorization) for asked in front.asked] == [False, True]
     sent = {asked.authorization.partition(" ")[0] for asked in token_registry.server.asked}
     assert sent == {"", "Bearer"}
+
+
+def test_a_challenge_from_elsewhere_names_no_realm_of_ours(
+    serve: Starts, token_registry: TokenRegistry
+) -> None:
+    """Who is redirected to could name any place, and be told our password there."""
+    token_registry.user = ""
+    front = serve(
+        lambda asked: Reply(
+            307, headers={"Location": f"http://{token_registry.server.other_name}{asked.path}"}
+        )
+    )
+    token_registry.challenge = f'Bearer realm="http://{token_registry.server.address}/token"'
+    access = Access(front.address, username="ada", password="lovelace")
+    client = RegistryClient(access, Grants())
+    assert client.head(parse(f"{front.address}/acme/api:1")) == token_registry.digest
+    asked = [*front.asked, *token_registry.server.asked]
+    assert not any(each.authorization.startswith("Basic") for each in asked)
