@@ -6,12 +6,14 @@ import re
 import ssl
 from dataclasses import dataclass
 from datetime import datetime
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
 from django.utils import timezone
 from django.utils.translation import gettext as _
+
+if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
 
 MOST_CHARACTERS = 64 * 1024
 MOST_CERTIFICATES = 20
@@ -41,7 +43,8 @@ def normal(text: str) -> str:
         last = max(each.not_valid_after_utc for each in found)
         text = _("This certificate ended on %(day)s.")
         raise BadAuthorities(text % {"day": timezone.localtime(last).strftime("%Y-%m-%d")})
-    return "".join(each.public_bytes(Encoding.PEM).decode() for each in found)
+    pem = _library("hazmat.primitives.serialization").Encoding.PEM
+    return "".join(each.public_bytes(pem).decode() for each in found)
 
 
 def read(text: str) -> list[Authority]:
@@ -58,7 +61,7 @@ def context(pem: str) -> ssl.SSLContext:
     return made
 
 
-def _certificates(text: str) -> list[x509.Certificate]:
+def _certificates(text: str) -> list[Certificate]:
     if len(text) > MOST_CHARACTERS:
         raise BadAuthorities(_("This is too long: paste the CA's certificate alone."))
     kinds = _BLOCK.findall(text)
@@ -74,15 +77,21 @@ def _certificates(text: str) -> list[x509.Certificate]:
         most = {"most": MOST_CERTIFICATES}
         raise BadAuthorities(_("There are more than %(most)d certificates in this.") % most)
     try:
-        return x509.load_pem_x509_certificates(text.encode())
+        return list(_library("x509").load_pem_x509_certificates(text.encode()))
     except ValueError:
         raise BadAuthorities(_("One of these certificates cannot be read.")) from None
 
 
-def _name(certificate: x509.Certificate) -> str:
+def _library(part: str) -> Any:
+    """Loaded when it is first needed: it takes 7 MB, and most people enter no certificate."""
+    return import_module(f"cryptography.{part}")
+
+
+def _name(certificate: Certificate) -> str:
     """The common name, or else the whole one."""
     try:
-        common = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        kind = _library("x509").NameOID.COMMON_NAME
+        common = certificate.subject.get_attributes_for_oid(kind)
         name = str(common[0].value) if common else certificate.subject.rfc4514_string()
     except ValueError:
         name = ""
