@@ -478,7 +478,7 @@ def test_it_lets_no_slow_registry_hold_up_the_others(serve: Starts) -> None:
     in_time: list[bool] = []
 
     def slow(asked: Asked) -> Reply:
-        in_time.append(others.wait(2))
+        in_time.append(others.wait(8))  # less than is waited for an answer
         return Reply(200, headers={"Docker-Content-Digest": digest})
 
     def fast(asked: Asked) -> Reply:
