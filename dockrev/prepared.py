@@ -128,7 +128,7 @@ def _is_plain(field: Any) -> bool:
 def _adapter(field: Any) -> Callable[..., Any]:
     """What makes a field's value one that the driver takes."""
     if type(field) is models.DateTimeField:
-        return lambda value, database: _moment(value, database.ops)
+        return lambda value, _database: _moment(value)
     if type(field) is models.JSONField:
         return lambda value, database: database.ops.adapt_json_value(value, field.encoder)
     adapter: Callable[..., Any] = field.get_db_prep_save
@@ -136,6 +136,6 @@ def _adapter(field: Any) -> Callable[..., Any]:
 
 
 @lru_cache(maxsize=16)
-def _moment(value: datetime | None, operations: Any) -> Any:
+def _moment(value: datetime | None) -> Any:
     """One moment is written in many columns."""
-    return operations.adapt_datetimefield_value(value)
+    return connection.ops.adapt_datetimefield_value(value)

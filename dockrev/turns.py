@@ -4,6 +4,7 @@ A server's thread is taken for as long as a request's body takes to come, which 
 sends it. So there are many threads, few of them may work at a time, and those that wait for a body
 leave their turn to others. What waits is counted: nobody gets all threads by sending nothing.
 A view that asks a server elsewhere leaves its turn in the same way, with `turns.aside()`.
+Deliveries need no turn: one thread at a time works for all that wait (`together.py`).
 """
 
 from __future__ import annotations
