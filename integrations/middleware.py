@@ -12,9 +12,10 @@ ROUTES = "integrations.webhook_urls"
 
 
 class Webhooks:
-    """Takes deliveries past everything that serves people: sessions, CSRF, languages, sign-in.
+    """Takes calls that prove themselves past everything that serves people: sessions, CSRF,
+    languages, sign-in. They need none of it, so none of it can refuse one or slow it down.
 
-    A delivery proves itself and needs none of it, so none of it can refuse one or slow it down.
+    Most deliveries do not even come as far: see `integrations/wsgi.py`.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
