@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -38,13 +39,21 @@ class Checked:
 
 def settle(checked: Iterable[Checked], now: datetime) -> None:
     """Store the outcomes of checks, inside the caller's transaction."""
-    settled = [each.service.pk for each in checked if _settle(each, now)]
+    settled = {each.service.pk: each for each in checked if _settle(each, now)}
+    held: dict[str, list[Candidate]] = defaultdict(list)
+    for row in Candidate.objects.open().filter(service__in=settled):
+        held[row.service_id].append(row)
+    new: list[Candidate] = []
+    for pk, each in settled.items():
+        if each.verdict is not None:
+            new += _settle_candidates(each, each.verdict, held[pk], now)
+    Candidate.objects.bulk_create(new)
     # Rules may have been made or taken away meanwhile.
     ignoring.apply(settled, now)
 
 
 def _settle(checked: Checked, now: datetime) -> bool:
-    """Returns whether candidates may have come of it.
+    """Returns whether its verdict goes for candidates, too.
 
     Trouble with a registry changes nothing but the error: what was known before stays known.
     """
@@ -67,16 +76,16 @@ def _settle(checked: Checked, now: datetime) -> bool:
         }
     # The service may have been archived, or discovered anew, while the registry was asked.
     same = Service.objects.filter(pk=service.pk, image_ref=service.image_ref)
-    if not same.update(**fields) or verdict is None:
-        return False
-    _settle_candidates(service, verdict, checked.platform, now)
-    return True
+    return bool(same.update(**fields)) and verdict is not None
 
 
-def _settle_candidates(service: Service, verdict: Verdict, platform: str, now: datetime) -> None:
-    """Keep the open candidates that were found again; close the others, and open the new ones."""
+def _settle_candidates(
+    checked: Checked, verdict: Verdict, open_ones: list[Candidate], now: datetime
+) -> list[Candidate]:
+    """Keep those that were found again and close the others; return those to be opened."""
+    service, platform = checked.service, checked.platform
     found = {each.step: each for each in verdict.found}
-    for held in service.candidates.open():
+    for held in open_ones:
         if verdict.trouble and held.step != Candidate.Step.REBUILT:
             continue
         there = found.get(held.step)
@@ -87,8 +96,8 @@ def _settle_candidates(service: Service, verdict: Verdict, platform: str, now: d
             del found[held.step]
             continue
         close(held, Candidate.Closed.SUPERSEDED if there else _why_gone(service, held), now)
-    for each in found.values():
-        Candidate.objects.create(
+    return [
+        Candidate(
             service=service,
             step=each.step,
             image_ref=service.image_ref,
@@ -97,6 +106,8 @@ def _settle_candidates(service: Service, verdict: Verdict, platform: str, now: d
             opened_at=now,
             **_facts(each, platform),
         )
+        for each in found.values()
+    ]
 
 
 def _facts(found: Found, platform: str) -> dict[str, Any]:
