@@ -113,11 +113,10 @@ class IgnoreRuleAdmin(RowAdmin):
         super().save_model(request, obj, form, change)
 
     def delete_model(self, request: HttpRequest, obj: IgnoreRule) -> None:
-        ignoring.delete(obj, request.user.get_username(), timezone.now())
+        ignoring.delete([obj], request.user.get_username(), timezone.now())
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[IgnoreRule]) -> None:
-        for rule in queryset:
-            self.delete_model(request, rule)
+        ignoring.delete(queryset, request.user.get_username(), timezone.now())
 
 
 @admin.register(Job)

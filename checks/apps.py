@@ -16,17 +16,25 @@ class ChecksConfig(AppConfig):
     verbose_name = _("Checks")
 
     def ready(self) -> None:
-        from checks import checking, ignoring, kinds, maintenance, queue  # noqa: PLC0415 - models load after apps
+        from checks import (  # noqa: PLC0415 - models load after apps
+            checking,
+            ignoring,
+            kinds,
+            maintenance,
+            policy_pages,
+            queue,
+            registry_pages,
+            rule_views,
+        )
         from checks.discovery import job as discovery  # noqa: PLC0415 - the same
         from checks.engine_health import engine_health  # noqa: PLC0415 - the same
         from checks.models import Candidate, Job, TagList  # noqa: PLC0415 - the same
-        from checks.policy_pages import SECTION as POLICY  # noqa: PLC0415 - the same
-        from checks.registry_pages import SECTION as REGISTRIES  # noqa: PLC0415 - the same
         from dockrev import probes, schedules  # noqa: PLC0415 - the same
 
         probes.HEALTH["engine"] = engine_health
-        sections.register(POLICY)
-        sections.register(REGISTRIES)
+        sections.register(policy_pages.SECTION)
+        sections.register(registry_pages.SECTION)
+        sections.register(rule_views.SECTION)
         ticks.register(queue)
         ticks.preload("checks.tasks", "checks.discovery.look")
         kinds.register(discovery.KIND)

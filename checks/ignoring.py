@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from copy import copy
 from datetime import datetime
+from itertools import chain
 
 from django.db import transaction
 from django.db.models import Q
@@ -23,10 +23,15 @@ from checks.versions.ignores import Ignores, Rule
 Scope = IgnoreRule.Scope
 
 
-def by_service(services: Iterable[Service], now: datetime) -> dict[str, Ignores]:
-    """The rules in effect for each service, by its id. One query."""
+def by_service(
+    services: Iterable[Service], now: datetime, *, besides: str = ""
+) -> dict[str, Ignores]:
+    """The rules in effect for each service, by its id; `besides` is one that is left out.
+
+    One query.
+    """
     rules: dict[str, list[Rule]] = defaultdict(list)
-    for row in IgnoreRule.objects.in_effect(now):
+    for row in IgnoreRule.objects.in_effect(now).exclude(pk=besides):
         rules[_place(row)].append(Rule(row.pk, row.kind, row.value))
     # Most services have no rules but those for all: they share one object.
     shared: dict[tuple[Rule, ...], Ignores] = {}
@@ -52,12 +57,17 @@ def apply(service_ids: Iterable[str], now: datetime) -> None:
     ignores = by_service(services, now) if services else {}
     for service in services:
         for row in held[service.pk]:
-            rebuilt = row.step == Candidate.Step.REBUILT
-            rule = ignores[service.pk].image(row.tag, row.digest, rebuilt=rebuilt)
+            rule = hidden_by(row, ignores[service.pk])
             if rule != (row.ignored_by_id or ""):
                 row.ignored_by_id = rule or None  # type: ignore[assignment]  # a nullable key's
                 row.save(update_fields=["ignored_by"])
         _follow(service, held[service.pk])
+
+
+def hidden_by(candidate: Candidate, ignores: Ignores) -> str:
+    """The id of the rule that hides a candidate; empty where none does."""
+    rebuilt = candidate.step == Candidate.Step.REBUILT
+    return ignores.image(candidate.tag, candidate.digest, rebuilt=rebuilt)
 
 
 def follow(service: Service) -> None:
@@ -84,20 +94,15 @@ def hide(candidate: Candidate, username: str, now: datetime, until: datetime | N
 def show_again(rule: IgnoreRule, username: str, now: datetime) -> None:
     """Take away a rule that is for one service, and switch off one that is for others, too."""
     if rule.scope == Scope.SERVICE:
-        delete(rule, username, now)
+        delete([rule], username, now)
     else:
-        rule.enabled = False
-        change(rule, username, now)
+        switch_off([rule], username, now)
 
 
 @transaction.atomic
 def made(rule: IgnoreRule, username: str, now: datetime) -> None:
     """A rule is there. What it hides may have had lower versions below it."""
-    services = _within(rule)
-    apply(services.values_list("pk", flat=True), now)
-    hidden = Candidate.objects.open().filter(ignored_by=rule, service__in=services)
-    if hidden.exclude(step=Candidate.Step.REBUILT).exists():
-        _check(rule, username)
+    _come([rule], username, now)
 
 
 @transaction.atomic
@@ -106,56 +111,81 @@ def change(rule: IgnoreRule, username: str, now: datetime) -> None:
     before = IgnoreRule.objects.filter(pk=rule.pk).first()
     rule.save(update_fields=CHANGING)
     if before is not None and _hides(before) != _hides(rule):
-        _gone(before, username, now)
+        _gone([before], username, now)
         made(rule, username, now)
 
 
 @transaction.atomic
-def delete(rule: IgnoreRule, username: str, now: datetime) -> None:
-    before = copy(rule)
-    rule.delete()
+def delete(rules: Iterable[IgnoreRule], username: str, now: datetime) -> None:
+    before = list(rules)
+    IgnoreRule.objects.filter(pk__in=[rule.pk for rule in before]).delete()
     _gone(before, username, now)
 
 
 @transaction.atomic
+def switch_on(rules: Iterable[IgnoreRule], username: str, now: datetime) -> int:
+    """Have rules hide again. Those whose time is over stay off; returns how many did not."""
+    chosen = [rule for rule in rules if rule.expires_at is None or rule.expires_at > now]
+    IgnoreRule.objects.filter(pk__in=[rule.pk for rule in chosen]).update(enabled=True)
+    _come(chosen, username, now)
+    return len(chosen)
+
+
+@transaction.atomic
+def switch_off(rules: Iterable[IgnoreRule], username: str, now: datetime) -> None:
+    chosen = list(rules)
+    IgnoreRule.objects.filter(pk__in=[rule.pk for rule in chosen]).update(enabled=False)
+    _gone(chosen, username, now)
+
+
 def expire(now: datetime) -> None:
     """Switch off the rules whose time is over."""
-    for rule in IgnoreRule.objects.filter(enabled=True, expires_at__lte=now):
-        rule.enabled = False
-        rule.save(update_fields=["enabled"])
-        _gone(rule, "", now)
+    over = IgnoreRule.objects.filter(enabled=True, expires_at__lte=now)
+    if over.exists():
+        switch_off(over, "", now)
 
 
 CHANGING = ["scope", "stack", "service", "kind", "value", "note", "expires_at", "enabled"]
 
 
-def _gone(rule: IgnoreRule, username: str, now: datetime) -> None:
-    """What it hid is there again. What stood above a lower version has to be asked for."""
-    services = _within(rule)
+def _come(rules: list[IgnoreRule], username: str, now: datetime) -> None:
+    apply(within(rules).values_list("pk", flat=True), now)
+    hidden = Candidate.objects.open().exclude(step=Candidate.Step.REBUILT)
+    hidden = hidden.filter(ignored_by__in=rules, service__in=within(rules))
+    busy = set(hidden.values_list("ignored_by", flat=True))
+    _check([rule for rule in rules if rule.pk in busy], username)
+
+
+def _gone(rules: list[IgnoreRule], username: str, now: datetime) -> None:
+    """What they hid is there again. What stood above a lower version has to be asked for."""
+    services = within(rules)
     apply(services.values_list("pk", flat=True), now)
-    if services.filter(tags_left__ignored__gt=0).exists():
-        _check(rule, username)
+    left = set(services.filter(tags_left__ignored__gt=0).values_list("pk", "stack_id"))
+    places = {Scope.ALL, *chain.from_iterable(left)} if left else set()
+    _check([rule for rule in rules if _place(rule) in places], username)
 
 
-def _check(rule: IgnoreRule, username: str) -> None:
+def _check(rules: Iterable[IgnoreRule], username: str) -> None:
+    """Queue a check for the scope of each; one of everything is enough for all."""
+    places = {_place(rule): rule for rule in rules}
     reason = Job.Reason.POLICY
-    if rule.service:
-        asking.check_service(rule.service, username, reason=reason)
-    elif rule.stack:
-        asking.check_stack(rule.stack, username, reason=reason)
-    else:
+    if Scope.ALL in places:
         asking.check_everything(username, reason=reason)
+        return
+    for rule in places.values():
+        if rule.service:
+            asking.check_service(rule.service, username, reason=reason)
+        elif rule.stack:
+            asking.check_stack(rule.stack, username, reason=reason)
 
 
-def _within(rule: IgnoreRule) -> ServiceQuerySet:
+def within(rules: Iterable[IgnoreRule]) -> ServiceQuerySet:
+    """The services in the scope of any of these rules."""
+    places = {_place(rule) for rule in rules}
     everything = Service.objects.current()
-    match rule.scope:
-        case Scope.SERVICE:
-            return everything.filter(pk=rule.service_id)
-        case Scope.STACK:
-            return everything.filter(stack=rule.stack_id)
-        case _all:
-            return everything
+    if Scope.ALL in places:
+        return everything
+    return everything.filter(Q(pk__in=places) | Q(stack__in=places))
 
 
 def _hides(rule: IgnoreRule) -> tuple[str, str, str, bool]:

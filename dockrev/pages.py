@@ -37,6 +37,20 @@ class Entry(NamedTuple):
     pages: frozenset[str]
 
 
+_SETTINGS = frozenset(
+    {
+        "settings",
+        "password",
+        "github_packages",
+        "policy_for_all",
+        "registries",
+        "registry",
+        "add_registry",
+        "ignores",
+        "add_ignore",
+        "ignore",
+    }
+)
 NAVIGATION = (
     Entry(
         "overview",
@@ -45,21 +59,7 @@ NAVIGATION = (
     ),
     Entry("queue", _("Queue"), frozenset({"queue", "job"})),
     Entry("deliveries", _("Deliveries"), frozenset({"deliveries", "delivery"})),
-    Entry(
-        "settings",
-        _("Settings"),
-        frozenset(
-            {
-                "settings",
-                "password",
-                "github_packages",
-                "policy_for_all",
-                "registries",
-                "registry",
-                "add_registry",
-            }
-        ),
-    ),
+    Entry("settings", _("Settings"), _SETTINGS),
 )
 
 

@@ -16,9 +16,10 @@ from rest_framework.views import APIView
 
 from checks import ignoring
 from checks.forms import IgnoreRuleForm
-from checks.models import IgnoreRule
+from checks.models import Candidate, IgnoreRule
+from checks.previewing import Hidden, Preview, hides, preview
 from dockrev.api.answers import Page, PageQuery, body, page_of, query
-from dockrev.api.fields import MAX_ID, Flag, Moment, Text
+from dockrev.api.fields import MAX_ID, Flag, Moment, NoneIfEmpty, Text
 from dockrev.errors import InvalidArgument
 from dockrev.forms import require_valid
 from dockrev.permissions import Role
@@ -80,6 +81,55 @@ class RuleList(Page):
     rules = RuleFacts(many=True)
 
 
+class PreviewOrder(serializers.Serializer[Any]):
+    scope = RuleScope()
+    match = RuleMatch()
+    tag = Text(required=False, max_length=128, help_text=gettext_lazy("A tag to try the rule on."))
+    ruleId = Text(
+        required=False,
+        max_length=MAX_ID,
+        help_text=gettext_lazy("The rule that is to become this one, if it is there already."),
+    )
+
+
+class OpenCandidate(serializers.Serializer[Candidate]):
+    step = serializers.CharField()
+    tag = serializers.CharField()
+    digest = serializers.CharField()
+
+
+class HiddenCandidate(serializers.Serializer[Hidden]):
+    stackId = serializers.CharField(source="candidate.service.stack_id")
+    stackName = serializers.CharField(source="candidate.service.stack.name")
+    serviceId = serializers.CharField(source="candidate.service_id")
+    serviceName = serializers.CharField(source="candidate.service.name")
+    candidate = OpenCandidate()
+    hiddenBy = NoneIfEmpty(
+        source="elsewhere", help_text=gettext_lazy("Another rule that hides it already.")
+    )
+    instead = OpenCandidate(
+        allow_null=True, help_text=gettext_lazy("What its service then still offers.")
+    )
+
+
+class TriedTag(serializers.Serializer[Any]):
+    tag = serializers.CharField()
+    hidden = serializers.BooleanField()
+
+
+class PreviewFacts(serializers.Serializer[Any]):
+    servicesInScope = serializers.IntegerField(source="within")
+    services = serializers.IntegerField()
+    total = serializers.IntegerField()
+    hidden = HiddenCandidate(many=True, help_text=gettext_lazy("At most 50 of them."))
+    tag = serializers.SerializerMethodField()
+
+    @extend_schema_field(TriedTag(allow_null=True))
+    def get_tag(self, seen: Preview) -> dict[str, Any] | None:
+        rule, tag = self.context["rule"], self.context["tag"]
+        return {"tag": tag, "hidden": hides(rule.kind, rule.value, tag)} if tag else None
+
+
 class Ignores(APIView):
     writes = Role.OPERATOR
 
@@ -96,6 +146,20 @@ class Ignores(APIView):
         return Response(RuleFacts(row).data, status=201)
 
 
+class IgnorePreview(APIView):
+    writes = Role.OPERATOR
+
+    @extend_schema(request=PreviewOrder, responses=PreviewFacts)
+    def post(self, request: Request) -> Response:
+        """What a rule would hide of what is open now. Nothing is saved."""
+        given = body(PreviewOrder, request)
+        row = _rule(given["ruleId"]) if "ruleId" in given else IgnoreRule()
+        _filled(row, {"match": given["match"], "scope": given["scope"], "expiresAt": None}, "")
+        seen = preview(row, timezone.now())
+        context = {"rule": row, "tag": given.get("tag", "")}
+        return Response(PreviewFacts(seen, context=context).data)
+
+
 class IgnoreDetail(APIView):
     writes = Role.OPERATOR
 
@@ -107,7 +171,7 @@ class IgnoreDetail(APIView):
     @extend_schema(responses={204: None})
     def delete(self, request: Request, rule_id: str) -> Response:
         """What it hid is shown again at once."""
-        ignoring.delete(_rule(rule_id), request.user.get_username(), timezone.now())
+        ignoring.delete([_rule(rule_id)], request.user.get_username(), timezone.now())
         return Response(status=204)
 
 
@@ -119,6 +183,12 @@ def _rule(pk: str) -> IgnoreRule:
 
 
 def _save(row: IgnoreRule, given: dict[str, Any], request: Request) -> IgnoreRule:
+    _filled(row, given, request.user.get_username()).write()
+    return row
+
+
+def _filled(row: IgnoreRule, given: dict[str, Any], by: str) -> IgnoreRuleForm:
+    """The form of a rule with what was given. Raises InvalidArgument where it cannot be saved."""
     known = {"type": row.scope, "id": row.service_id or row.stack_id}
     scope = given.get("scope", known)
     if scope["type"] != IgnoreRule.Scope.ALL and not scope.get("id"):
@@ -133,10 +203,9 @@ def _save(row: IgnoreRule, given: dict[str, Any], request: Request) -> IgnoreRul
         "expires_at": given.get("expiresAt", row.expires_at),
         "enabled": given.get("enabled", row.enabled),
     }
-    form = IgnoreRuleForm(data, instance=row, by=request.user.get_username())
+    form = IgnoreRuleForm(data, instance=row, by=by)
     if not form.is_valid() and form.fault:
         fault = form.fault
         raise InvalidArgument("match.value", str(fault), position=fault.position)
     require_valid(form, **NAMES)
-    form.write()
-    return row
+    return form

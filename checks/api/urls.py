@@ -19,6 +19,7 @@ urlpatterns = [
     path("services/<id:service_id>/archive", inventory.ServiceArchive.as_view()),
     path("services/<id:service_id>/restore", inventory.ServiceRestore.as_view()),
     path("ignores", ignores.Ignores.as_view()),
+    path("ignores/preview", ignores.IgnorePreview.as_view()),
     path("ignores/<id:rule_id>", ignores.IgnoreDetail.as_view()),
     path("registries", registries.Registries.as_view()),
     path("registries/<id:registry_id>", registries.RegistryDetail.as_view()),

@@ -96,7 +96,7 @@ document.addEventListener("htmx:responseError", ({ detail }) => {
 const changed = new Set();
 for (const form of document.querySelectorAll("form[data-keeps]")) {
   const save = form.querySelector(".button-main");
-  const failed = form.querySelector("[aria-invalid]");
+  const failed = form.querySelector("[aria-invalid]") || form.dataset.keeps === "changed";
   save.disabled = !failed;
   form.addEventListener("input", () => {
     save.disabled = false;

@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group, User
 from django.utils import timezone
 from playwright.sync_api import ViewportSize, expect
 
-from checks.models import Host, JobLog, Registry, Service, Stack
+from checks.models import Host, IgnoreRule, JobLog, Registry, Service, Stack
 from integrations.models import HookTarget
 from tests.browser.conftest import DESKTOP, PHONE, Open, Scheme
 from tests.certificates import Authority
@@ -70,16 +70,13 @@ def places(people: None) -> list[str]:
         limit_remaining=999_999_998,
         limit_seen_at=timezone.now(),
     )
-    pages = ["/settings/registries", f"/settings/registries/{entry.pk}"]
-    pages += [
-        "/settings/registries/add",
-        "/",
-        "/?show=updates",
-        "/?q=nothing",
-        "/queue",
-        "/deliveries",
-        "/settings",
-    ]
+    rule = IgnoreRule.objects.create(
+        scope="service", service=row, kind="regex", value=LONG * 3, note=LONG * 6
+    )
+    pages = ["/", "/?show=updates", "/?q=nothing", "/queue", "/deliveries", "/settings"]
+    pages += ["/settings/registries", f"/settings/registries/{entry.pk}"]
+    pages += ["/settings/registries/add"]
+    pages += ["/settings/ignores", "/settings/ignores/add", f"/settings/ignores/{rule.pk}"]
     pages += ["/settings/github-packages", "/settings/github-packages?q=nothing"]
     details = [f"/queue/{shown.pk}", f"/queue/{failed.pk}", f"/deliveries/{told.pk}"]
     labels = {"dockrev.include": f"({LONG}", "dockrev.exclude": LONG * 3}

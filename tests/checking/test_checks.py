@@ -286,7 +286,7 @@ class TestVersions:
         hidden = {row.tag: row.ignored_by for row in Candidate.objects.open()}
         assert hidden == {"2.0.0": rule, "1.0.1": patch}
         assert not Notification.objects.exists()
-        ignoring.delete(patch, "somebody", timezone.now())
+        ignoring.delete([patch], "somebody", timezone.now())
         check(service)
         assert service.status == "update_available"
         assert "1.0.1" in str(Notification.objects.get().content)

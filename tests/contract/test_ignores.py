@@ -150,3 +150,67 @@ def test_it_asks_for_what_stands_below_and_above_what_it_hides(operator: Program
     assert not Job.objects.exists()
     operator.delete(f"/api/ignores/{made['id']}")
     assert Job.objects.get().service_id == row.pk
+
+
+def ask(program: Program, **given: Any) -> Any:
+    return program.post("/api/ignores/preview", {**rule(), **given})
+
+
+def test_it_says_what_a_rule_would_hide_and_saves_nothing(operator: Program) -> None:
+    row, other = service(), service(stack="blog")
+    major = candidate(row, step="major", tag="2.0.0")
+    minor = candidate(row, step="minor", tag="1.3.0")
+    candidate(other, tag="1.2.1")
+    match = {"kind": "semver", "value": ">=2"}
+    answer = ask(operator, match=match, tag="2.0.0-rc.1").json()
+    assert answer == {
+        "servicesInScope": 2,
+        "services": 1,
+        "total": 1,
+        "hidden": [
+            {
+                "stackId": row.stack_id,
+                "stackName": "shop",
+                "serviceId": row.pk,
+                "serviceName": "api",
+                "candidate": {"step": "major", "tag": "2.0.0", "digest": major.digest},
+                "hiddenBy": None,
+                "instead": {"step": "minor", "tag": "1.3.0", "digest": minor.digest},
+            }
+        ],
+        "tag": {"tag": "2.0.0-rc.1", "hidden": True},
+    }
+    there = {"type": "service", "id": other.pk}
+    answer = ask(operator, match=match, scope=there).json()
+    assert (answer["servicesInScope"], answer["total"], answer["tag"]) == (1, 0, None)
+    assert not IgnoreRule.objects.exists()
+
+
+def test_it_knows_in_a_preview_the_rules_that_are_there(operator: Program) -> None:
+    row = service()
+    candidate(row)
+    made = operator.post("/api/ignores", rule(row)).json()
+    (hidden,) = ask(operator).json()["hidden"]
+    assert (hidden["hiddenBy"], hidden["instead"]) == (made["id"], None)
+    (hidden,) = ask(operator, ruleId=made["id"]).json()["hidden"]
+    assert hidden["hiddenBy"] is None
+    assert operator.get("/api/ignores").json()["rules"] == [made]
+
+
+def test_it_names_at_most_fifty_in_a_preview(operator: Program) -> None:
+    for number in range(60):
+        candidate(service(name=f"svc-{number}"))
+    answer = ask(operator).json()
+    assert (answer["total"], len(answer["hidden"])) == (60, 50)
+
+
+def test_it_previews_nothing_that_cannot_be_saved(operator: Program, viewer: Program) -> None:
+    details = error_of(
+        ask(operator, match={"kind": "regex", "value": "1.2("}), 400, "invalid_argument"
+    )["details"]
+    assert (details["field"], details["position"]) == ("match.value", 3)
+    error_of(ask(operator, scope={"type": "stack"}), 400, "invalid_argument")
+    error_of(ask(operator, tag="x" * 129), 400, "invalid_argument")
+    error_of(ask(operator, ruleId="ign_none"), 404, "not_found")
+    error_of(operator.post("/api/ignores/preview", {}), 400, "invalid_argument")
+    error_of(ask(viewer), 403, "permission_denied")
