@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from django.utils.translation import gettext as _
 
@@ -40,16 +41,35 @@ class Line:
     choice: Choice | None = None
     notes: tuple[str, ...] = ()
 
+    @property
+    def listing_trouble(self) -> str:
+        """That the registry lists the present tag no more, though it may still answer for it."""
+        gone = self.choice is not None and not self.choice.listed
+        return _("The registry does not list its present tag.") if gone else ""
 
-def check_all(projects: Sequence[FoundProject], access_of: Callable[[str], Access]) -> list[Line]:
-    """Check every service of the projects, in their order. Never raises for one of them."""
+
+def check_all(
+    projects: Sequence[FoundProject],
+    access_of: Callable[[str], Access],
+    *,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> list[Line]:
+    """Check every service of the projects, in their order. Never raises for one of them.
+
+    `progress` is told how many services of how many are done.
+    """
     with _hosts(access_of) as at_host:
         pending = [
             _begin(project.name, service, at_host)
             for project in projects
             for service in project.services
         ]
-        return [line() for line in pending]
+        waiting = [each.verdict for each in pending if each.verdict]
+        done = len(pending) - len(waiting)
+        for _each in as_completed(waiting):
+            done += 1
+            progress(done, len(pending))
+        return [each.line() for each in pending]
 
 
 class _Host:
@@ -76,10 +96,15 @@ def _hosts(access_of: Callable[[str], Access]) -> Iterator[Callable[[str], _Host
             host.lanes.close()
 
 
-def _begin(
-    stack: str, service: FoundService, at_host: Callable[[str], _Host]
-) -> Callable[[], Line]:
-    """Start to check a service; call what is returned to wait for what came of it."""
+class _Pending(NamedTuple):
+    """A service that is being checked; without a `verdict` to wait for, it is done already."""
+
+    line: Callable[[], Line]
+    verdict: Future[Verdict] | None = None
+
+
+def _begin(stack: str, service: FoundService, at_host: Callable[[str], _Host]) -> _Pending:
+    """Start to check a service."""
     wishes, notes = _wanted(service)
 
     def line(verdict: Verdict, error: str = "") -> Line:
@@ -88,11 +113,11 @@ def _begin(
 
     if not service.image_ref:
         reason = _("Built here, and it names no image.")
-        return partial(line, Verdict("unknown", reason=reason))
+        return _Pending(partial(line, Verdict("unknown", reason=reason)))
     try:
         reference = parse(service.image_ref)
     except BadReference as error:
-        return partial(line, Verdict("error"), str(error))
+        return _Pending(partial(line, Verdict("error"), str(error)))
     host = at_host(reference.registry)
     local = _local(reference, wishes.platform or service.platform)
     future: Future[Verdict] = host.lanes.start(decide, local, host.remote, wishes)
@@ -105,7 +130,7 @@ def _begin(
         except RegistryError as error:
             return line(Verdict("error"), str(error))
 
-    return wait
+    return _Pending(wait, future)
 
 
 def _wanted(service: FoundService) -> tuple[Wishes, tuple[str, ...]]:

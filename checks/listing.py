@@ -1,4 +1,4 @@
-"""What `dockrev check` prints: a table for people, JSON for programs."""
+"""What `dockrev check` found, as a table for people and as JSON for programs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -20,17 +21,41 @@ WIDEST_NAME = 28
 NARROWEST_IMAGE = 20
 
 
-def as_json(lines: Sequence[Line], troubles: int, *, explain: bool) -> str:
-    """The shape is part of the HTTP contract's page. `troubles` are errors of no service."""
+@dataclass(frozen=True)
+class Findings:
+    """What a check came to, and how much of it is wanted. `troubles` are errors of no service."""
+
+    lines: Sequence[Line]
+    troubles: int = 0
+    explain: bool = False
+    only_updates: bool = False
+
+    @property
+    def shown(self) -> list[Line]:
+        """All; or what has an update, and what could not be checked and may have one."""
+        return [line for line in self.lines if not self.only_updates or line.found or line.error]
+
+    @property
+    def updates(self) -> int:
+        return sum(bool(line.found) for line in self.lines)
+
+    @property
+    def errors(self) -> int:
+        return self.troubles + sum(bool(line.error) for line in self.lines)
+
+
+def as_json(findings: Findings) -> str:
+    """The shape is part of the HTTP contract's page."""
     return json.dumps(
         {
             "services": [
-                _entry(line) | (_explained(line.choice) if explain else {}) for line in lines
+                _entry(line) | (_explained(line.choice) if findings.explain else {})
+                for line in findings.shown
             ],
             "summary": {
-                "services": len(lines),
-                "updates": sum(bool(line.found) for line in lines),
-                "errors": troubles + sum(bool(line.error) for line in lines),
+                "services": len(findings.lines),
+                "updates": findings.updates,
+                "errors": findings.errors,
             },
         },
         indent=2,
@@ -67,18 +92,27 @@ def _explained(choice: Choice | None) -> dict[str, object]:
     return {"explained": {"listed": choice.listed, "dropped": dict(choice.dropped)}}
 
 
-def as_table(lines: Sequence[Line], width: int | None, *, explain: bool) -> str:
+def as_table(findings: Findings, width: int | None) -> str:
     """Lines of at most `width` columns; without a width nothing is shortened."""
-    rows = [(f"{line.stack}/{line.service}", line.image, _status(line.status)) for line in lines]
+    printed = _table(findings, width) if findings.shown else []
+    explained = [part for text in notes(findings) for part in _wrapped(text, width)]
+    return "\n".join([*printed, *explained, summary(findings)])
+
+
+def _table(findings: Findings, width: int | None) -> list[str]:
+    lines = findings.shown
+    rows = [
+        (f"{line.stack}/{line.service}", line.image, status_word(line.status)) for line in lines
+    ]
     head = (_("SERVICE"), _("IMAGE"), _("STATUS"))
     widths = _widths([head, *rows], width)
     printed = [_row(head, widths)]
     for line, row in zip(lines, rows, strict=True):
         printed.append(_row(row, widths))
         printed.extend(_details(line, width))
-        if explain:
+        if findings.explain:
             printed.extend(_why(line, width))
-    return "\n".join([*printed, "", *_notes(lines, width), _summary(lines)])
+    return [*printed, ""]
 
 
 def plain(text: str) -> str:
@@ -91,40 +125,34 @@ def _details(line: Line, width: int | None) -> Iterator[str]:
         yield f"{GAP}{STEPS[found.step]}: {plain(found.tag)}@{found.digest}"
         if found.arch == "mismatch":
             yield from _wrapped(_("It is not there for this platform."), width, indent=GAP)
-    if line.error:
-        yield from _wrapped(line.error, width, indent=GAP)
-    for remark in _remarks(line):
+    for remark in remarks(line):
         yield from _wrapped(remark, width, indent=GAP)
 
 
-def _remarks(line: Line) -> Iterator[str]:
+def remarks(line: Line) -> Iterator[str]:
     """What is to be known beside what was found; why nothing is known stands below the table."""
+    yield from filter(None, (line.error, line.listing_trouble))
     yield from line.notes
     if line.reason and line.status != "unknown":
         yield line.reason
 
 
 def _why(line: Line, width: int | None) -> Iterator[str]:
-    if line.choice is None:
-        return
-    if not line.choice.listed:
-        yield from _wrapped(_("The registry does not list its present tag."), width, indent=GAP)
-    if words := dropped_words(line.choice.dropped):
+    if line.choice and (words := dropped_words(line.choice.dropped)):
         yield from _wrapped(words, width, indent=GAP)
 
 
-def _notes(lines: Sequence[Line], width: int | None) -> Iterator[str]:
+def notes(findings: Findings) -> Iterator[str]:
     """Why something is not known, once for all services that share the reason."""
-    reasons = Counter(line.reason for line in lines if line.status == "unknown" and line.reason)
+    unknown = [line for line in findings.shown if line.status == "unknown"]
+    reasons = Counter(line.reason for line in unknown if line.reason)
     for reason, count in reasons.items():
         text = ngettext("%(count)d service unknown: ", "%(count)d services unknown: ", count)
-        yield from _wrapped(text % {"count": count} + reason, width)
+        yield text % {"count": count} + reason
 
 
-def _summary(lines: Sequence[Line]) -> str:
-    count = len(lines)
-    updates = sum(bool(line.found) for line in lines)
-    errors = sum(bool(line.error) for line in lines)
+def summary(findings: Findings) -> str:
+    count, updates, errors = len(findings.lines), findings.updates, findings.errors
     return ", ".join(
         [
             ngettext("%(n)d service", "%(n)d services", count) % {"n": count},
@@ -134,7 +162,7 @@ def _summary(lines: Sequence[Line]) -> str:
     )
 
 
-def _status(status: str) -> str:
+def status_word(status: str) -> str:
     words = {
         "up_to_date": _("up to date"),
         "update_available": _("update available"),

@@ -45,7 +45,23 @@ def _named_as_files(argv: list[str]) -> list[str]:
 
 
 def check(argv: list[str]) -> None:
-    """Check compose files. Of the settings only these: the others make a data directory."""
+    """Check compose files. Interrupted, it ends at once, with a line that says so and 130."""
+    try:
+        _configure()
+        try:
+            load_command_class("checks", "check_compose").run_from_argv(argv)
+        finally:
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        sys.stderr.write("Stopped.\n")
+        sys.stderr.flush()
+        os._exit(130)  # at once: threads that wait for a registry would be waited for
+    except BrokenPipeError:
+        os._exit(130)
+
+
+def _configure() -> None:
+    """Of the settings only what a check needs: the others make a data directory."""
     settings.configure(
         DOCKER_CONFIG=env.str("DOCKREV_DOCKER_CONFIG", default=""),
         DOCKER_CERTS=docker_certs(),
@@ -59,10 +75,3 @@ def check(argv: list[str]) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    try:
-        try:
-            load_command_class("checks", "check_compose").run_from_argv(argv)
-        finally:
-            sys.stdout.flush()
-    except (KeyboardInterrupt, BrokenPipeError):
-        os._exit(130)  # at once: threads that wait for a registry would be waited for

@@ -47,7 +47,7 @@ def read_project(
     variables = composition.variables(environment_files or [folder / ".env"], known)
     composition.add(paths, Scope(variables))
     named = variables.get("COMPOSE_PROJECT_NAME", "") or composition.name or folder.name
-    services, problems = _services(composition)
+    services, problems = _services(composition, paths[0])
     return FoundProject(
         name=project_name or normal_name(named) or "default",
         source="files",
@@ -148,7 +148,7 @@ def _no_services(file: Path) -> str:
     return _("%(file)s: it has no services") % {"file": file}
 
 
-def _services(composition: Composition) -> tuple[tuple[FoundService, ...], list[str]]:
+def _services(composition: Composition, file: Path) -> tuple[tuple[FoundService, ...], list[str]]:
     found, problems = [], list(composition.problems)
     for name, part in composition.services.items():
         image = part.get("image") or ""
@@ -156,6 +156,6 @@ def _services(composition: Composition) -> tuple[tuple[FoundService, ...], list[
             platform, labels = part.get("platform") or "", part.get("labels") or {}
             found.append(FoundService(name, image, platform=platform, labels=labels))
         elif not part.get("provider"):
-            text = _("the service %(name)s has neither an image nor a build")
-            problems.append(text % {"name": name})
+            text = _("%(file)s: the service %(name)s has neither an image nor a build")
+            problems.append(text % {"file": file, "name": name})
     return tuple(found), problems

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from threading import Condition, Lock
+from threading import TIMEOUT_MAX, Condition, Lock
 from typing import Any, Generic, TypeVar
 
 from checks.registry.reference import DOCKER_HUB
@@ -41,6 +41,11 @@ class Bridge:
         self._under_way: dict[object, float] = {}
         self._changed = Condition(Lock())
 
+    def keep_to(self, most: int) -> None:
+        """Let no more than this on their way at once, however long they wait for answers."""
+        with self._changed:
+            self._most, self._patience = most, TIMEOUT_MAX
+
     @contextmanager
     def crossing(self) -> Iterator[None]:
         mine = object()
@@ -50,7 +55,7 @@ class Bridge:
                 oldest, since = next(iter(self._under_way.items()))
                 left = since + self._patience - time.monotonic()
                 if left > 0:
-                    self._changed.wait(left)
+                    self._changed.wait(min(left, TIMEOUT_MAX))
                 else:
                     del self._under_way[oldest]
             self._under_way[mine] = time.monotonic()

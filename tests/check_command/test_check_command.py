@@ -7,85 +7,18 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 
 from tests.certificates import Authority
+from tests.check_command.conftest import DOCKREV, PASSED_ON, Check, ComposeFile
 from tests.real.processes import free_port
 from tests.real.registry import Registry
 from tests.servers import Asked, Reply, Server, Starts, TokenRegistry, as_json
 
-DOCKREV = Path(sys.executable).with_name("dockrev")
 OLD = "sha256:" + "0" * 64
-PASSED_ON = {
-    name: value
-    for name, value in os.environ.items()
-    if name == "PATH" or name.startswith("COVERAGE_")
-}
-
-
-class Ended(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-    @property
-    def services(self) -> dict[str, dict[str, Any]]:
-        return {each["service"]: each for each in self.json["services"]}
-
-
-Check = Callable[..., Ended]
-
-
-@pytest.fixture
-def check(tmp_path: Path) -> Check:
-    """Run the command in an empty folder, with nothing of this suite's in its environment."""
-    folder = tmp_path / "here"
-    folder.mkdir()
-
-    def run(*arguments: str | Path, **environment: str) -> Ended:
-        ended = subprocess.run(
-            [DOCKREV, "check", *arguments],
-            cwd=folder,
-            env={**PASSED_ON, "HOME": str(tmp_path), **environment},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert "Traceback" not in ended.stderr
-        assert list(folder.iterdir()) == []
-        return Ended(ended.returncode, ended.stdout, ended.stderr)
-
-    return run
-
-
-@pytest.fixture
-def compose_file(tmp_path: Path) -> Callable[..., Path]:
-    """Write a project of services by name: an image, or whatever the service should be."""
-
-    def write(folder: str = "shop", **services: object) -> Path:
-        file = tmp_path / folder / "compose.yaml"
-        file.parent.mkdir(exist_ok=True)
-        described = {
-            name: {"image": value} if isinstance(value, str) else value
-            for name, value in services.items()
-        }
-        file.write_text(json.dumps({"services": described}))
-        return file
-
-    return write
-
-
-ComposeFile = Callable[..., Path]
 
 
 def has_old(asked: Asked) -> Reply:

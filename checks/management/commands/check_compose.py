@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sys
-from argparse import ArgumentParser
-from collections.abc import Iterable, Sequence
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,18 @@ from django.utils.translation import gettext_lazy
 
 from checks.discovery.files import projects_below, read_project
 from checks.discovery.projects import FoundProject
-from checks.from_files import Line, check_all
-from checks.listing import as_json, as_table, plain
+from checks.from_files import check_all
+from checks.listing import Findings, as_json, as_table, plain
+from checks.markdown import as_markdown
+from checks.progress_bar import ProgressBar
 from checks.registry.certs_d import authorities_in
 from checks.registry.client import Access
 from checks.registry.docker_config import Logins, read_config
+from checks.registry.lanes import BRIDGE, IN_ALL
 from checks.registry.reference import normal_host
 
 CURRENT, UPDATES, NOT_CHECKED = 0, 1, 2
+FORMATS = ("table", "json", "markdown")
 
 
 class Command(BaseCommand):
@@ -54,9 +58,12 @@ class Command(BaseCommand):
             metavar="FILE_OR_FOLDER",
             help=_("a compose file, or a folder with projects in it"),
         )
-        parser.add_argument("--json", action="store_true", help=_("print JSON instead of a table"))
+        _add_printing(parser)
         parser.add_argument(
-            "--explain", action="store_true", help=_("say which tags were left, and by which rule")
+            "--concurrency",
+            type=_at_once,
+            metavar="N",
+            help=_("requests at once to all registries together, 1 to %(most)d") % {"most": IN_ALL},
         )
         parser.add_argument(
             "--insecure-registry",
@@ -68,18 +75,70 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         projects, troubles = _read(options["paths"])
-        troubles += [f"{each.name}: {each.error}" for each in projects if each.error]
+        troubles += [each.error for each in projects if each.error]  # these name their files
         for line in "\n".join(troubles).splitlines():
             self.stderr.write(plain(line))
         insecure = [*options["insecure_registry"], *settings.INSECURE_REGISTRIES]
-        logins = Logins(read_config(settings.DOCKER_CONFIG))
-        lines = check_all(projects, _Accesses(insecure, logins))
-        if options["json"]:
-            self.stdout.write(as_json(lines, len(troubles), explain=options["explain"]))
-        elif lines:
-            width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-            self.stdout.write(as_table(lines, width, explain=options["explain"]))
-        sys.exit(_exit_code(lines, failed=bool(troubles)))
+        accesses = _Accesses(insecure, Logins(read_config(settings.DOCKER_CONFIG)))
+        if options["concurrency"]:
+            BRIDGE.keep_to(options["concurrency"])
+        bar = ProgressBar(sys.stderr)
+        try:
+            lines = check_all(projects, accesses, progress=bar.draw)
+        finally:
+            bar.erase()
+        wanted = {name: options[name] for name in ("explain", "only_updates")}
+        findings = Findings(lines, len(troubles), **wanted)
+        if lines or options["format"] == "json":
+            self.stdout.write(_PRINTERS[options["format"]](findings))
+        sys.exit(_exit_code(findings))
+
+
+def _add_printing(parser: ArgumentParser) -> None:
+    """What is printed, and how much of it."""
+    printed = parser.add_mutually_exclusive_group()
+    printed.add_argument(
+        "--format",
+        choices=FORMATS,
+        default="table",
+        help=_("what to print; a table if not said"),
+    )
+    printed.add_argument(
+        "--json",
+        action="store_const",
+        dest="format",
+        const="json",
+        default="table",
+        help=_("short for --format json"),
+    )
+    parser.add_argument(
+        "--only-updates",
+        action="store_true",
+        help=_("leave out services that have no update and could be checked"),
+    )
+    parser.add_argument(
+        "--explain", action="store_true", help=_("say which tags were left, and by which rule")
+    )
+
+
+def _table(findings: Findings) -> str:
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    return as_table(findings, width)
+
+
+_PRINTERS: dict[str, Callable[[Findings], str]] = {
+    "table": _table,
+    "json": as_json,
+    "markdown": as_markdown,
+}
+
+
+def _at_once(text: str) -> int:
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 4 else 0
+    if not 1 <= number <= IN_ALL:
+        message = _("a number from 1 to %(most)d is wanted, not %(given)s")
+        raise ArgumentTypeError(message % {"most": IN_ALL, "given": plain(text)})
+    return number
 
 
 class _Accesses:
@@ -122,7 +181,7 @@ def _project(file: Path) -> FoundProject:
     return read_project([file])
 
 
-def _exit_code(lines: Sequence[Line], *, failed: bool) -> int:
-    if failed or any(line.error for line in lines):
+def _exit_code(findings: Findings) -> int:
+    if findings.errors:
         return NOT_CHECKED
-    return UPDATES if any(line.found for line in lines) else CURRENT
+    return UPDATES if findings.updates else CURRENT
