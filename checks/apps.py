@@ -42,12 +42,32 @@ class ChecksConfig(AppConfig):
         kinds.register(checking.CHECK_STACK)
         kinds.register(checking.CHECK_ALL)
         kinds.register(maintenance.KIND)
-        schedules.register("discovery", "* * * * *", discovery.enqueue_scheduled, at_once=True)
         schedules.register(
-            "check", "0 */6 * * *", checking.enqueue_scheduled, jitter=timedelta(minutes=10)
+            "discovery",
+            "* * * * *",
+            discovery.enqueue_scheduled,
+            at_once=True,
+            title=_("Look for stacks and services"),
         )
-        schedules.register("ignores", "* * * * *", lambda: ignoring.expire(timezone.now()))
-        schedules.register("maintenance", "30 3 * * *", maintenance.enqueue_scheduled)
+        schedules.register(
+            "check",
+            "0 */6 * * *",
+            checking.enqueue_scheduled,
+            jitter=timedelta(minutes=10),
+            title=_("Check everything"),
+        )
+        schedules.register(
+            "ignores",
+            "* * * * *",
+            lambda: ignoring.expire(timezone.now()),
+            title=_("End ignore rules whose time is over"),
+        )
+        schedules.register(
+            "maintenance",
+            "30 3 * * *",
+            maintenance.enqueue_scheduled,
+            title=_("Delete what was kept long enough"),
+        )
         retention.register("jobs", lambda before: Job.objects.filter(finished_at__lt=before))
         retention.register("candidates", lambda b: Candidate.objects.filter(closed_at__lt=b))
         retention.register("tag lists", lambda b: TagList.objects.filter(fetched_at__lt=b))

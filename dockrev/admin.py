@@ -7,6 +7,7 @@ from django_q.models import Schedule as QueueSchedule
 
 from dockrev.models import ApiToken, Heartbeat, Schedule, Setting
 from dockrev.row_admin import RecordAdmin, RowAdmin
+from dockrev.schedule_form import ScheduleForm
 
 # The queue's own scheduler is off: what is entered there never runs. Ours is `Schedule`, below.
 admin.site.unregister(QueueSchedule)
@@ -32,6 +33,7 @@ class SettingAdmin(RowAdmin):
 
 @admin.register(Schedule)
 class ScheduleAdmin(RowAdmin):
+    form = ScheduleForm
     list_display = ("name", "enabled", "cron", "next_run_at", "last_run_at")
     fields = ("name", "enabled", "cron", "jitter_seconds", "next_run_at", "last_run_at")
     readonly_fields = ("name", "next_run_at", "last_run_at")

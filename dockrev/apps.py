@@ -16,11 +16,13 @@ class DockrevConfig(AppConfig):
         from django.contrib.sessions.models import Session  # noqa: PLC0415 - models load after apps
         from django_q.models import Task  # noqa: PLC0415 - the same
 
-        from dockrev import probes, retention, system_checks  # noqa: PLC0415 - models load after apps
+        from dockrev import probes, retention, sections, system_checks  # noqa: PLC0415 - models load after apps
+        from dockrev.schedule_views import SECTION  # noqa: PLC0415 - the same
 
         addresses.enforce()
         register_converter(Id, "id")
         system_checks.register_all()
+        sections.register(SECTION)
         probes.HEALTH["worker"] = probes.worker_health
         retention.register(
             "sessions", lambda before: Session.objects.filter(expire_date__lt=before)

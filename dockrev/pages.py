@@ -49,6 +49,7 @@ _SETTINGS = frozenset(
         "ignores",
         "add_ignore",
         "ignore",
+        "schedule",
     }
 )
 NAVIGATION = (

@@ -11,11 +11,15 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 from cronsim import CronSim, CronSimError
 from django.db import DatabaseError, transaction
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from dockrev.models import Schedule
 
@@ -24,7 +28,8 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Default:
-    """What an app registered. `action` only writes rows, such as a queued job.
+    """What an app registered. `action` only writes rows, such as a queued job. `title` is for
+    people: what happens.
 
     `at_once`: the first time is as soon as there is a worker, not when the clock says.
     `at_each_start`: so it is whenever a worker starts, for what was missed without one.
@@ -35,6 +40,7 @@ class Default:
     jitter: timedelta = timedelta()
     at_once: bool = False
     at_each_start: bool = False
+    title: str | Promise = ""
 
 
 DEFAULTS: dict[str, Default] = {}
@@ -48,21 +54,56 @@ def register(
     jitter: timedelta = timedelta(),
     at_once: bool = False,
     at_each_start: bool = False,
+    title: str | Promise = "",
 ) -> None:
-    DEFAULTS[name] = Default(cron, action, jitter, at_once, at_each_start)
+    DEFAULTS[name] = Default(cron, action, jitter, at_once, at_each_start, title)
+
+
+def title_of(name: str) -> str:
+    """What a schedule does, for people; its name where nobody said."""
+    return str(DEFAULTS[name].title) if name in DEFAULTS and DEFAULTS[name].title else name
 
 
 def following(cron: str, after: datetime) -> datetime:
     """The next time that `cron`, read in the configured time zone, names.
 
-    Raises ValueError for what is no cron expression, or one that never comes.
+    Raises ValueError, with words for people, for what is no cron expression of five fields, or
+    one that never comes.
     """
+    return times_of(cron, after, 1)[0]
+
+
+def times_of(cron: str, after: datetime, count: int) -> list[datetime]:
+    """The next few times. Raises ValueError as `following` does."""
+    if len(cron.split()) != len(FIELDS):
+        raise ValueError(_("it takes five fields: minute, hour, day, month, day of the week"))
     try:
-        return next(CronSim(cron, timezone.localtime(after))).astimezone(UTC)
-    except CronSimError as error:
-        raise ValueError(str(error)) from error
-    except StopIteration:
-        raise ValueError("no such date comes") from None
+        times = list(islice(CronSim(cron, timezone.localtime(after)), count))
+    except (CronSimError, AssertionError) as error:  # it asserts what it should refuse
+        raise ValueError(_why_not(cron, str(error))) from error
+    if not times:
+        raise ValueError(_("no such date comes"))
+    return [time.astimezone(UTC) for time in times]
+
+
+FIELDS: dict[str, tuple[str | Promise, str | Promise]] = {
+    "minute": (gettext_lazy("minute"), gettext_lazy("0 to 59")),
+    "hour": (gettext_lazy("hour"), gettext_lazy("0 to 23")),
+    "day-of-month": (gettext_lazy("day"), gettext_lazy("1 to 31, or L for the last")),
+    "month": (gettext_lazy("month"), gettext_lazy("1 to 12, or JAN to DEC")),
+    "day-of-week": (gettext_lazy("day of the week"), gettext_lazy("0 to 7, or SUN to SAT")),
+}
+
+
+def _why_not(cron: str, error: str) -> str:
+    """Which field is wrong, and what it takes."""
+    name = error.removeprefix("Bad ")
+    if name not in FIELDS:
+        name = "day-of-week"
+    label, takes = FIELDS[name]
+    given = cron.split()[list(FIELDS).index(name)]
+    text = _("the %(field)s cannot be %(given)s; it takes %(takes)s")
+    return text % {"field": label, "given": given, "takes": takes}
 
 
 def sync(now: datetime) -> None:
@@ -94,6 +135,18 @@ def fire_due(now: datetime) -> int:
         Q(next_run_at=None) | Q(next_run_at__lte=now)
     )
     return sum(_fire(row, now) for row in due if row.name in DEFAULTS)
+
+
+@transaction.atomic
+def run_now(row: Schedule, now: datetime) -> None:
+    """Start what a schedule starts, beside its times, also where it is off."""
+    Schedule.objects.filter(pk=row.pk).update(last_run_at=now)
+    DEFAULTS[row.name].action()
+
+
+def change(name: str, **columns: object) -> None:
+    """Store what people set. Without a next run, the tick works it out anew."""
+    Schedule.objects.filter(name=name).update(**columns, next_run_at=None)
 
 
 def _fire(row: Schedule, now: datetime) -> bool:

@@ -52,8 +52,16 @@ def _register_jobs() -> None:
     for kind in (sync.KIND, audit.KIND, removal.KIND):
         results.register(kind.name, RESULTS)
     schedules.register(
-        audit.KIND.name, "0 3 * * *", audit.enqueue_scheduled, jitter=timedelta(minutes=30)
+        audit.KIND.name,
+        "0 3 * * *",
+        audit.enqueue_scheduled,
+        jitter=timedelta(minutes=30),
+        title=_("Audit webhooks"),
     )
     schedules.register(
-        reconcile.KIND.name, "*/15 * * * *", reconcile.enqueue_scheduled, at_each_start=True
+        reconcile.KIND.name,
+        "*/15 * * * *",
+        reconcile.enqueue_scheduled,
+        at_each_start=True,
+        title=_("Bring in missed deliveries"),
     )

@@ -21,14 +21,15 @@ from dockrev.api.answers import body
 from dockrev.api.fields import Flag, Moment, Text, Whole
 from dockrev.models import Schedule
 from dockrev.permissions import Role
+from dockrev.schedule_form import MAX_JITTER
 
 MAX_RETENTION_DAYS = 3650
 MAX_DELIVERIES = 10_000_000
-MAX_JITTER = 24 * 3600
 
 
 class ScheduleFacts(serializers.Serializer[Schedule]):
     name = Text(max_length=60)
+    title = serializers.SerializerMethodField()
     enabled = Flag(required=False)
     cron = Text(required=False, max_length=100, help_text=gettext_lazy("Read in `timeZone`."))
     jitterSeconds = Whole(
@@ -36,6 +37,9 @@ class ScheduleFacts(serializers.Serializer[Schedule]):
     )
     nextRunAt = Moment(source="next_run_at", allow_null=True)
     lastRunAt = Moment(source="last_run_at", allow_null=True)
+
+    def get_title(self, row: Schedule) -> str:
+        return schedules.title_of(row.name)
 
     def validate_name(self, name: str) -> str:
         if not Schedule.objects.filter(name=name).exists():
@@ -120,6 +124,5 @@ def _facts() -> dict[str, Any]:
 
 
 def _reschedule(name: str, **changes: Any) -> None:
-    """Without a next run, the tick works it out anew."""
     if changes:
-        Schedule.objects.filter(name=name).update(**changes, next_run_at=None)
+        schedules.change(name, **changes)

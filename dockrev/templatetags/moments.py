@@ -25,7 +25,7 @@ def ago(moment: datetime | None) -> str:
         return _("never")
     distance = timezone.now() - moment
     if abs(distance) < JUST_NOW:
-        return _element(moment, _("just now"))
+        return _element(moment, _("just now") if distance >= timedelta() else _("in a moment"))
     words = _in_words(abs(distance))
     pattern = _("%(time)s ago") if distance > timedelta() else _("in %(time)s")
     return _element(moment, pattern % {"time": words})
@@ -53,6 +53,7 @@ def until(start: datetime | None, end: datetime | None) -> str:
     return _largest((end or timezone.now()) - start, units=2)
 
 
+@register.filter
 def exact(moment: datetime) -> str:
     """The moment in the configured zone, with the zone's name."""
     local = timezone.localtime(moment)

@@ -10,6 +10,7 @@ from django.utils import timezone
 from playwright.sync_api import ViewportSize, expect
 
 from checks.models import Host, IgnoreRule, JobLog, Registry, Service, Stack
+from dockrev import schedules
 from integrations.models import HookTarget
 from tests.browser.conftest import DESKTOP, PHONE, Open, Scheme
 from tests.certificates import Authority
@@ -77,7 +78,12 @@ def places(people: None) -> list[str]:
     pages += ["/settings/registries", f"/settings/registries/{entry.pk}"]
     pages += ["/settings/registries/add"]
     pages += ["/settings/ignores", "/settings/ignores/add", f"/settings/ignores/{rule.pk}"]
-    pages += ["/settings/github-packages", "/settings/github-packages?q=nothing"]
+    schedules.sync(timezone.now())
+    pages += [
+        "/settings/schedules/check",
+        "/settings/github-packages",
+        "/settings/github-packages?q=nothing",
+    ]
     details = [f"/queue/{shown.pk}", f"/queue/{failed.pk}", f"/deliveries/{told.pk}"]
     labels = {"dockrev.include": f"({LONG}", "dockrev.exclude": LONG * 3}
     Service.objects.update(

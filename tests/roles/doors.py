@@ -54,6 +54,8 @@ DOORS: dict[str, dict[str, Needs]] = {
     "settings/ignores/add": dict.fromkeys(("GET", "POST"), Needs.OPERATOR),
     "settings/ignores/change": ACT,
     "settings/ignores/<id:rule_id>": {**READ, **ACT},
+    "settings/schedules/<name>": {**READ, **CONFIGURE},
+    "settings/schedules/<name>/run": CONFIGURE,
     "settings/theme": {"POST": Needs.VIEWER},
     "settings/password": dict.fromkeys(FORM, Needs.SIGN_IN),
     "settings/policy": {**READ, **CONFIGURE},
