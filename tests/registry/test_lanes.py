@@ -107,3 +107,20 @@ def test_many_registries_share_the_threads() -> None:
 
 def test_a_registry_that_wanted_a_rest_is_asked_by_fewer() -> None:
     assert [at_once("ghcr.io", rests=rests) for rests in (1, 2, 99)] == [16, 8, 1]
+
+
+def test_it_lets_no_more_across_than_it_is_told_to_keep_to() -> None:
+    bridge = Bridge(9, patience=0)
+    bridge.keep_to(1)
+    crossed = Event()
+
+    def cross() -> None:
+        with bridge.crossing():
+            crossed.set()
+
+    with bridge.crossing():
+        other = Thread(target=cross)
+        other.start()
+        assert not crossed.wait(0.1)
+    other.join()
+    assert crossed.is_set()
