@@ -217,7 +217,7 @@ def _look(service: Service, clients: Clients, ignores: Ignores) -> Checked:
     try:
         return Checked(service, decide(local, clients[service.registry], wishes), local.platform)
     except NotFound as error:
-        return Checked(service, Verdict("unknown", reason=str(error)))
+        return Checked(service, Verdict("unknown", reason=str(error), gone=True))
     except RegistryError as error:
         return Checked(service, failure=str(error))
 

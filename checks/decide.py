@@ -102,8 +102,9 @@ class Verdict:
 
     `found` has the largest step first, a rebuilt image last, and what is not for our platform after
     all others. `trouble` says why newer versions could not be looked for: then `found` knows
-    nothing of them. `choice` says what became of all tags. `baseline` is the digest to keep as
-    first seen, where nothing else says what runs. `equal` are indexes that differ from what runs
+    nothing of them. `choice` says what became of all tags; `gone`, that the registry does not list
+    the tag that runs any more, though it may still answer for it. `baseline` is the digest to keep
+    as first seen, where nothing else says what runs. `equal` are indexes that differ from what runs
     for other platforms alone, for a later check to know as `Local.equal`.
     """
 
@@ -113,6 +114,7 @@ class Verdict:
     baseline: str = ""
     trouble: str = ""
     choice: Choice | None = None
+    gone: bool = False
     equal: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -197,7 +199,8 @@ def _with_versions(local: Local, remote: Asking, wishes: Wishes, same: Verdict) 
         # Nothing is called up to date that could not be looked at as a whole.
         status = same.status if same.found else "error"
         return replace(same, status=status, trouble=str(error))
-    return replace(_concluded(same, found, wishes.ignores), choice=choice)
+    gone = choice is not None and not choice.listed
+    return replace(_concluded(same, found, wishes.ignores), choice=choice, gone=gone)
 
 
 def _version(local: Local, remote: Remote, step: str, tag: str) -> Found | None:

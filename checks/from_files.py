@@ -40,12 +40,12 @@ class Line:
     error: str = ""
     choice: Choice | None = None
     notes: tuple[str, ...] = ()
+    gone: bool = False
 
     @property
     def listing_trouble(self) -> str:
         """That the registry lists the present tag no more, though it may still answer for it."""
-        gone = self.choice is not None and not self.choice.listed
-        return _("The registry does not list its present tag.") if gone else ""
+        return _("The registry does not list its present tag.") if self.gone else ""
 
 
 def check_all(
@@ -109,7 +109,8 @@ def _begin(stack: str, service: FoundService, at_host: Callable[[str], _Host]) -
 
     def line(verdict: Verdict, error: str = "") -> Line:
         facts = (verdict.status, verdict.found, verdict.reason, error or verdict.trouble)
-        return Line(stack, service.name, service.image_ref, *facts, verdict.choice, notes)
+        named = (stack, service.name, service.image_ref)
+        return Line(*named, *facts, verdict.choice, notes, verdict.gone)
 
     if not service.image_ref:
         reason = _("Built here, and it names no image.")

@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from checks.models import Candidate, Host, Job, Service, Stack
 from checks.models.stacks import ARCHIVED, ServiceQuerySet
 from checks.versions import choice
+from checks.versions.shapes import NUMBER, read
 
 CHECKS = ("check.service", "check.stack", "check.all")
 # The candidate that a row shows: the largest step, a rebuilt image only where there is no other.
@@ -161,6 +162,30 @@ def by_step(candidates: Iterable[Candidate]) -> list[Candidate]:
         return candidate.arch == Candidate.Arch.MISMATCH, _STEPS.index(candidate.step)
 
     return sorted(candidates, key=rank)
+
+
+class Next(NamedTuple):
+    """The newest of one step: none where nothing is newer, and maybe one that a rule hides."""
+
+    label: str
+    candidate: Candidate | None
+
+    @property
+    def hidden(self) -> bool:
+        return self.candidate is not None and self.candidate.ignored_by_id is not None
+
+
+def side_by_side(service: Service, found: Iterable[Candidate]) -> list[Next]:
+    """The newest major, minor and patch, or of other steps, of a service whose tag is a version."""
+    tag = read(service.tag)
+    if tag is None:
+        return []
+    by_name = {each.step: each for each in found}
+    Step = Candidate.Step
+    steps = [Step.MAJOR, Step.MINOR, Step.PATCH]
+    if tag.kinds[0] != NUMBER:
+        steps = [Step.OTHER, Step.PATCH]
+    return [Next(str(step.label), by_name.get(step)) for step in steps]
 
 
 def _matching(services: ServiceQuerySet, words: str) -> ServiceQuerySet:

@@ -63,7 +63,8 @@ def _service(stack_id: str, service_id: str) -> Service:
 
 
 def _service_page(request: PageRequest, service: Service, form: PolicyForm) -> HttpResponse:
-    candidates = overview.by_step(service.candidates.offered())
+    found = overview.by_step(service.candidates.open())
+    candidates = [each for each in found if not each.ignored_by_id]
     underway = overview.active()
     checking = (
         underway.services.get(service.pk)
@@ -77,7 +78,8 @@ def _service_page(request: PageRequest, service: Service, form: PolicyForm) -> H
         "form": form,
         "rows": form.rows(),
         "platform": form.place.held["platform"].value or service.platform,
-        "rules": _rules(service),
+        "steps": overview.side_by_side(service, found),
+        "rules": _rules(service, found),
         "registry": Registry.objects.filter(host=service.registry).first(),
         "tags_left": dropped_words(service.tags_left),
         "checking": checking,
@@ -127,11 +129,10 @@ def show_log(request: PageRequest, job_id: str) -> HttpResponse:
     return render(request, "checks/log.html", {"job": job, **lines})
 
 
-def _rules(service: Service) -> list[tuple[IgnoreRule, list[Candidate]]]:
+def _rules(service: Service, found: list[Candidate]) -> list[tuple[IgnoreRule, list[Candidate]]]:
     """The rules in effect for a service, each with what it hides at present."""
     rules = IgnoreRule.objects.in_effect(timezone.now()).over(service)[:RULES]
-    hidden = overview.by_step(service.candidates.open().exclude(ignored_by=None))
-    return [(rule, [each for each in hidden if each.ignored_by_id == rule.pk]) for rule in rules]
+    return [(rule, [each for each in found if each.ignored_by_id == rule.pk]) for rule in rules]
 
 
 def _log_after(job: Job, after: int) -> dict[str, object]:

@@ -58,6 +58,9 @@ class ServiceFacts(serializers.Serializer[Service]):
     policy = serializers.SerializerMethodField()
     ignoredBy = serializers.SerializerMethodField()
     reason = NoneIfEmpty()
+    tagGone = serializers.BooleanField(
+        source="tag_gone", help_text=_("Whether the registry lists its tag no more.")
+    )
     tagsLeft = serializers.DictField(
         source="tags_left",
         child=serializers.IntegerField(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from threading import Event
 from typing import Any
 
@@ -391,6 +392,13 @@ class TestVersions:
         assert Candidate.objects.open().count() == 2
 
 
+def answer_with(digests: dict[str, str], tags: list[str], asked: Asked) -> Reply:
+    """As a registry of one repository that lists these tags, and may have others."""
+    if "/tags/" in asked.path:
+        return as_json(tags=tags)
+    return Reply(200, headers={"Docker-Content-Digest": digests[asked.path.rpartition("/")[2]]})
+
+
 class TestTagLists:
     DIGESTS = {"1.0": "sha256:" + "1" * 64, "1.1": "sha256:" + "2" * 64}
     listed = True
@@ -432,6 +440,22 @@ class TestTagLists:
         service = rows.service(f"{server.address}/acme/api:1.1", running=(self.DIGESTS["1.1"],))
         check(service)
         assert (service.status, "503" in service.error) == ("error", True)
+
+    def test_it_says_that_a_tag_is_listed_no_more(self, server: Server) -> None:
+        """Its manifest may answer for long after that."""
+        service = rows.service(f"{server.address}/acme/api:1.1", running=(self.DIGESTS["1.1"],))
+        server.answer = partial(answer_with, self.DIGESTS, ["1.0"])
+        check(service)
+        assert (service.tag_gone, service.status) == (True, "up_to_date")
+        server.answer = partial(answer_with, self.DIGESTS, ["1.0", "1.1"])
+        check(service)
+        assert (service.tag_gone, service.status) == (False, "up_to_date")
+
+    def test_it_says_that_a_tag_is_gone_which_is_no_version(self, serve: Starts) -> None:
+        image = f"{serve(lambda _: Reply(404)).address}/acme/api:latest"
+        service = rows.service(image, running=("sha256:" + "1" * 64,))
+        check(service)
+        assert (service.tag_gone, service.status) == (True, "unknown")
 
     def test_it_reads_no_image_twice(self, server: Server) -> None:
         """What is known by its digest costs a HEAD, which registries do not count."""

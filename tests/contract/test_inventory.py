@@ -40,6 +40,7 @@ def test_it_lists_a_service_with_what_is_newer(viewer: Program) -> None:
     assert shown["candidate"]["discoveredAt"].endswith("Z")
     assert (shown["policy"], shown["ignoredBy"], shown["error"]) == (None, None, None)
     assert shown["tagsLeft"] == {}
+    assert shown["tagGone"] is False
     assert shown["archived"] is False
 
 
@@ -56,10 +57,11 @@ def test_it_shows_the_largest_step_first_and_what_was_left(viewer: Program) -> N
     row = service()
     for step, tag in (("patch", "1.2.1"), ("major", "2.0.0"), ("minor", "1.3.0")):
         candidate(row, step=step, tag=tag)
-    Service.objects.update(tags_left={"not_newer": 3, "prerelease": 1})
+    Service.objects.update(tags_left={"not_newer": 3, "prerelease": 1}, tag_gone=True)
     shown = viewer.get(f"/api/services/{row.pk}").json()
     assert [each["tag"] for each in shown["candidates"]] == ["2.0.0", "1.3.0", "1.2.1"]
     assert shown["tagsLeft"] == {"not_newer": 3, "prerelease": 1}
+    assert shown["tagGone"] is True
 
 
 def test_it_shows_no_candidate_that_is_closed(viewer: Program) -> None:

@@ -67,6 +67,33 @@ def test_it_says_that_the_present_tag_is_gone(viewer: Client) -> None:
     assert "ghcr.io does not have acme/api:1.2.0." in shown(viewer, row)
 
 
+def test_it_says_that_the_present_tag_is_listed_no_more(viewer: Client) -> None:
+    row = service()
+    words = "The tag that runs, 1.2.0, is gone upstream. ghcr.io does not list it any more."
+    assert words not in shown(viewer, row)
+    Service.objects.update(tag_gone=True, checked_at=timezone.now())
+    assert words in shown(viewer, row)
+    assert "its tag is gone upstream" in text_of(viewer.get("/").content)
+
+
+def test_it_shows_the_newest_of_each_step_side_by_side(viewer: Client) -> None:
+    row = service()
+    candidate(row, step="patch", tag="1.2.9")
+    hidden = candidate(row, step="major", tag="2.0.0")
+    hidden.ignored_by = IgnoreRule.objects.create(scope="all", kind="exact", value="2.0.0")
+    hidden.save(update_fields=["ignored_by"])
+    assert "runs 1.2.0 major 2.0.0 hidden minor \N{EN DASH} nothing newer patch 1.2.9" in shown(
+        viewer, row
+    )
+    calendar = service("acme/api:2026.10.1", name="calendar")
+    candidate(calendar, step="other", tag="2026.11.0")
+    page = shown(viewer, calendar)
+    assert "runs 2026.10.1 other 2026.11.0 patch \N{EN DASH} nothing newer" in page
+    latest = service("acme/api:latest", name="latest")
+    candidate(latest, step="rebuilt", tag="latest")
+    assert "nothing newer" not in shown(viewer, latest)
+
+
 def test_it_says_why_other_tags_were_left(viewer: Client) -> None:
     row = service()
     assert "were left" not in shown(viewer, row)
