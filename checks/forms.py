@@ -15,6 +15,7 @@ from checks.versions.patterns import BadPattern
 from dockrev.forms import RowForm
 
 MAX_RULES = 1000
+YEARS = range(2000, 9000)  # others are out of range in one time zone or another
 
 
 class IgnoreRuleForm(RowForm):
@@ -38,7 +39,10 @@ class IgnoreRuleForm(RowForm):
             self.fault = error
             self.add_error("value", str(error))
         ends = self.cleaned_data.get("expires_at")
-        if self.cleaned_data.get("enabled") and ends and ends <= timezone.now():
+        if ends and ends.year not in YEARS:
+            years = {"first": YEARS.start, "last": YEARS.stop - 1}
+            self.add_error("expires_at", _("Its year may be %(first)d to %(last)d.") % years)
+        elif self.cleaned_data.get("enabled") and ends and ends <= timezone.now():
             self.add_error("expires_at", _("This time is over."))
         if self.instance._state.adding and IgnoreRule.objects.count() >= MAX_RULES:
             message = _("There are %(count)d rules already; delete some.") % {"count": MAX_RULES}

@@ -33,14 +33,12 @@ def by_service(
     rules: dict[str, list[Rule]] = defaultdict(list)
     for row in IgnoreRule.objects.in_effect(now).exclude(pk=besides):
         rules[_place(row)].append(Rule(row.pk, row.kind, row.value))
-    # Most services have no rules but those for all: they share one object.
-    shared: dict[tuple[Rule, ...], Ignores] = {}
+    everything = Ignores(rules[Scope.ALL])
     found = {}
     for service in services:
-        ours = (*rules[service.pk], *rules[service.stack_id], *rules[Scope.ALL])
-        if ours not in shared:
-            shared[ours] = Ignores(ours)
-        found[service.pk] = shared[ours]
+        ours = (*rules[service.pk], *rules[service.stack_id])
+        # Most services have no rules but those for all.
+        found[service.pk] = Ignores(ours, everything) if ours else everything
     return found
 
 

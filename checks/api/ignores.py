@@ -19,7 +19,7 @@ from checks.forms import IgnoreRuleForm
 from checks.models import Candidate, IgnoreRule
 from checks.previewing import Hidden, Preview, hides, preview
 from dockrev.api.answers import Page, PageQuery, body, page_of, query
-from dockrev.api.fields import MAX_ID, Flag, Moment, NoneIfEmpty, Text
+from dockrev.api.fields import MAX_ID, Flag, GivenMoment, Moment, NoneIfEmpty, Text
 from dockrev.errors import InvalidArgument
 from dockrev.forms import require_valid
 from dockrev.permissions import Role
@@ -53,7 +53,7 @@ class RuleChange(serializers.Serializer[Any]):
     scope = RuleScope(required=False)
     match = RuleMatch(required=False)
     note = Text(required=False, allow_blank=True, max_length=500)
-    expiresAt = serializers.DateTimeField(required=False, allow_null=True)
+    expiresAt = GivenMoment(required=False, allow_null=True)
     enabled = Flag(required=False)
 
 

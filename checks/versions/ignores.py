@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from django.utils.translation import gettext as _
 
@@ -27,28 +28,40 @@ class Rule:
 
 
 class Ignores:
-    """The rules for one service. What cannot be read any more hides nothing."""
+    """The rules for one service, and those `beyond` them, which many services share. What cannot be
+    read any more hides nothing."""
 
-    def __init__(self, rules: Sequence[Rule] = ()) -> None:
+    def __init__(self, rules: Sequence[Rule] = (), beyond: Ignores | None = None) -> None:
+        self._beyond = beyond
         self._digests = {rule.value: rule.id for rule in rules if rule.kind == DIGEST}
-        self._tests = [
-            (test, rule.id) for rule in rules if rule.kind != DIGEST and (test := _known(rule))
-        ]
+        self._tags = {rule.value: rule.id for rule in rules if rule.kind == EXACT}
+        others = [rule for rule in rules if rule.kind not in {DIGEST, EXACT}]
+        self._tests = [(test, rule.id) for rule in others if (test := _known(rule))]
 
     def tag(self, tag: str) -> str:
-        """The id of the first rule that hides a tag; empty where none does."""
-        return next((rule for test, rule in self._tests if test(tag)), "")
+        """The id of a rule that hides a tag; empty where none does."""
+        hiding = self._tags.get(tag) or next((rule for test, rule in self._tests if test(tag)), "")
+        return hiding or (self._beyond.tag(tag) if self._beyond else "")
 
     def image(self, tag: str, digest: str, *, rebuilt: bool) -> str:
         """The same of an image. What was rebuilt under a version that runs is no other version,
         so only its digest hides it; `latest` is hidden by its name, too."""
         by_name = not rebuilt or read(tag) is None
-        return self._digests.get(digest, "") or (self.tag(tag) if by_name else "")
+        return self._digest(digest) or (self.tag(tag) if by_name else "")
+
+    def _digest(self, digest: str) -> str:
+        hiding = self._digests.get(digest, "")
+        return hiding or (self._beyond._digest(digest) if self._beyond else "")
 
     @property
     def test(self) -> Callable[[str], bool] | None:
         """Whether a tag is hidden, if any may be."""
-        return (lambda tag: bool(self.tag(tag))) if self._tests else None
+        return (lambda tag: bool(self.tag(tag))) if self._hides_tags else None
+
+    @property
+    def _hides_tags(self) -> bool:
+        beyond = self._beyond is not None and self._beyond._hides_tags
+        return bool(self._tags or self._tests) or beyond
 
 
 def read_rule(kind: str, value: str) -> Callable[[str], bool]:
@@ -69,6 +82,7 @@ def read_rule(kind: str, value: str) -> Callable[[str], bool]:
             return lambda tag: tag == value
 
 
+@lru_cache(maxsize=1024)
 def _known(rule: Rule) -> Callable[[str], bool] | None:
     try:
         return read_rule(rule.kind, rule.value)

@@ -2,10 +2,13 @@
 
 They are run by RE2, whose time grows with the length of the text and whose memory is bounded, so
 that none can stand still. What would need more, looking ahead and back references, is refused.
+Whoever may write one may write a thousand, and each is compiled wherever it counts: what one costs
+is bounded so far that a thousand of the worst are read in seconds.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -14,7 +17,8 @@ import re2
 from django.utils.translation import gettext as _
 
 MAX_LENGTH = 256
-_MEMORY = 1 << 20  # bytes for one expression
+_MEMORY = 128 << 10  # bytes for one expression; an ordinary one takes a few thousand
+_UNWRITABLE = re.compile("[\ud800-\udfff]")  # halves of pairs
 
 
 class BadPattern(ValueError):
@@ -36,23 +40,30 @@ def compiled(text: str) -> Any:  # Any: untyped in RE2
     if len(text) > MAX_LENGTH:
         message = _("A pattern may have %(count)d characters.") % {"count": MAX_LENGTH}
         raise BadPattern(message, MAX_LENGTH)
+    if (unwritable := _UNWRITABLE.search(text)) is not None:
+        raise BadPattern(_("There is a character here that no text has."), unwritable.start())
     try:
         return _compiled(text)
-    except re2.error:
-        position = _fault(text)
-        message = _("This pattern cannot be read from character %(number)d on: %(rest)s") % {
-            "number": position + 1,
-            "rest": text[position : position + 20] or text,
-        }
-        raise BadPattern(message, position) from None
+    except re2.error as error:
+        raise _refusal(text, too_large="too large" in str(error)) from None
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _compiled(text: str) -> Any:
     options = re2.Options()
     options.log_errors = False
     options.max_mem = _MEMORY
     return re2.compile(text, options=options)
+
+
+def _refusal(text: str, *, too_large: bool) -> BadPattern:
+    position = _fault(text)
+    words = {"number": position + 1, "rest": text[position : position + 20] or text}
+    if too_large:
+        message = _("This pattern is too large from character %(number)d on: %(rest)s") % words
+    else:
+        message = _("This pattern cannot be read from character %(number)d on: %(rest)s") % words
+    return BadPattern(message, position)
 
 
 def _fault(text: str) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from django.utils.translation import gettext as _
@@ -31,8 +32,8 @@ class Span(NamedTuple):
     first: Numbers
     end: Numbers | None
 
-    def __contains__(self, numbers: object) -> bool:
-        place = _short(numbers)  # type: ignore[arg-type]  # only numbers are asked for
+    def holds(self, place: Numbers) -> bool:
+        """Whether a version without zeros at its end is in it."""
         return self.first <= place and (self.end is None or place < self.end)
 
 
@@ -44,12 +45,17 @@ def version_range(text: str) -> Callable[[str], bool]:
     choices = tuple(_choices(text))
 
     def contains(tag: str) -> bool:
-        version = read(tag)
-        return version is not None and any(
-            all(version.numbers in span for span in choice) for choice in choices
-        )
+        version = _read(tag)
+        if version is None:
+            return False
+        place = _short(version.numbers)
+        return any(all(span.holds(place) for span in choice) for choice in choices)
 
     return contains
+
+
+# One tag is asked of many rules in a row.
+_read = lru_cache(maxsize=256)(read)
 
 
 def _choices(text: str) -> Iterator[Choice]:

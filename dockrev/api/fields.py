@@ -62,6 +62,16 @@ class JsonObject(serializers.DictField):
         return value
 
 
+class GivenMoment(serializers.DateTimeField):
+    """A time that somebody gives."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        try:
+            return super().to_internal_value(data)
+        except OverflowError:  # within its range, and out of it in another time zone
+            self.fail("overflow")
+
+
 class Moment(serializers.DateTimeField):
     """An RFC 3339 time, in UTC whatever time zone the pages show."""
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import time_machine
 from django.utils import timezone
+from pytest_django import Settings
 
 from checks import ignoring
 from checks.models import Candidate, IgnoreRule, Job, Service
@@ -214,3 +216,34 @@ def test_it_previews_nothing_that_cannot_be_saved(operator: Program, viewer: Pro
     error_of(ask(operator, ruleId="ign_none"), 404, "not_found")
     error_of(operator.post("/api/ignores/preview", {}), 400, "invalid_argument")
     error_of(ask(viewer), 403, "permission_denied")
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Tokyo"])
+@pytest.mark.parametrize(
+    "when",
+    [
+        "9999-12-31T23:59:59Z",
+        "9999-12-31T23:59:59-14:00",
+        "9999-12-31T23:59:59",
+        "0001-01-01T00:00:00Z",
+        "0001-01-01T00:00:00+14:00",
+        "2999-02-30T00:00:00Z",
+    ],
+)
+def test_it_refuses_a_time_at_the_end_of_all_time(
+    operator: Program, settings: Settings, zone: str, when: str
+) -> None:
+    settings.TIME_ZONE = zone
+    for enabled in (True, False):
+        answer = operator.post("/api/ignores", rule(expiresAt=when, enabled=enabled))
+        assert error_of(answer, 400, "invalid_argument")["details"]["field"] == "expiresAt"
+
+
+@pytest.mark.parametrize("kind", ["exact", "prefix", "regex", "semver", "digest"])
+@pytest.mark.parametrize("value", ["a\0b", "a\\ud800", "(" * 256, "x" * 257, 7, None, ["a"]])
+def test_it_takes_no_such_value(operator: Program, kind: str, value: Any) -> None:
+    raw = json.dumps(rule(kind=kind, value=value)).replace("\\\\u", "\\u").encode()
+    for path in ("/api/ignores", "/api/ignores/preview"):
+        answer = operator.call("POST", path, raw)
+        assert error_of(answer, 400, "invalid_argument")["details"]["field"] == "match.value"
+    assert not IgnoreRule.objects.exists()

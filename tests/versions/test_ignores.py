@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import resource
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -85,5 +88,54 @@ def test_it_hides_no_rebuilt_version_by_its_name() -> None:
     assert ignores.image("latest", DIGEST, rebuilt=True) == "b"
 
 
+def test_it_knows_the_rules_for_all_beyond_those_for_one() -> None:
+    everything = Ignores([Rule("a", "digest", DIGEST), Rule("b", "exact", "1.0")])
+    ours = Ignores([Rule("c", "prefix", "2.")], everything)
+    assert [ours.tag(tag) for tag in ("1.0", "2.1", "3")] == ["b", "c", ""]
+    assert ours.image("3", DIGEST, rebuilt=True) == "a"
+    assert Ignores((), Ignores([Rule("a", "digest", DIGEST)])).test is None
+    assert (test := Ignores((), everything).test) is not None
+    assert test("1.0")
+
+
 def test_it_hides_nothing_by_a_rule_that_cannot_be_read() -> None:
     assert Ignores([Rule("a", "regex", "(")]).tag("(") == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (r"\pL{99}\pN{99}", "This pattern is too large from character"),
+        ("a\ud800", "There is a character here that no text has."),
+        ("1.2(", "This pattern cannot be read from character 4 on: ("),
+    ],
+)
+def test_it_says_what_is_wrong_with_a_pattern(value: str, words: str) -> None:
+    with pytest.raises(BadPattern, match=re.escape(words)) as raised:
+        read_rule("regex", value)
+    assert raised.value.position in {1, 3, 6}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        r"^v?(\d+)\.(\d+)\.(\d+)-(alpine|slim|bookworm)(\d+\.\d+)?$",
+        r"(?i)-(alpha|beta|rc|dev|nightly|snapshot|preview)[.-]?\d*$",
+        "^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$",
+        "|".join(f"^1\\.{number}\\." for number in range(24)),
+        "a" * 256,
+    ],
+)
+def test_it_has_room_for_ordinary_patterns(value: str) -> None:
+    read_rule("regex", value)("1.2.3")
+
+
+def test_it_bounds_what_a_thousand_of_the_worst_patterns_take() -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    rules = [
+        Rule(str(n), "regex", f"(?:[a-z]{{{n % 99 + 1}}}|.*x{n}.*y.*z){{9}}") for n in range(999)
+    ]
+    ignores = Ignores(rules)
+    for length in range(1, 128, 8):
+        ignores.tag("y" * length)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # KiB
