@@ -28,7 +28,7 @@ class ChecksConfig(AppConfig):
         )
         from checks.discovery import job as discovery  # noqa: PLC0415 - the same
         from checks.engine_health import engine_health  # noqa: PLC0415 - the same
-        from checks.models import Candidate, Job, TagList  # noqa: PLC0415 - the same
+        from checks.models import Candidate, IgnoreRule, Job, TagList  # noqa: PLC0415 - the same
         from dockrev import probes, schedules  # noqa: PLC0415 - the same
 
         probes.HEALTH["engine"] = engine_health
@@ -69,5 +69,6 @@ class ChecksConfig(AppConfig):
             title=_("Delete what was kept long enough"),
         )
         retention.register("jobs", lambda before: Job.objects.filter(finished_at__lt=before))
+        retention.register("ignore rules", lambda before: IgnoreRule.objects.over_since(before))
         retention.register("candidates", lambda b: Candidate.objects.filter(closed_at__lt=b))
         retention.register("tag lists", lambda b: TagList.objects.filter(fetched_at__lt=b))

@@ -99,6 +99,10 @@ class IgnoreRuleQuerySet(models.QuerySet["IgnoreRule"]):
         ended = Q(expires_at__isnull=False, expires_at__lte=now)
         return self.filter(~ended, enabled=True)
 
+    def over_since(self, moment: datetime) -> Self:
+        """Those that are off and whose time was over by then, such as last year's snoozes."""
+        return self.filter(enabled=False, expires_at__lte=moment)
+
     def over(self, service: Service) -> Self:
         """Those whose scope has a service in it."""
         return self.filter(Q(scope="all") | Q(stack=service.stack_id) | Q(service=service.pk))

@@ -220,6 +220,7 @@ def test_it_lists_what_somebody_may_have_meant(operator: Client) -> None:
     service(name="web")
     page = looked_at(operator, scope="service", which="sho/ap")
     assert "Nothing here is called that. Did you mean: shop/api shop/api-worker" in page
+    assert "Say first which one it is for." in page
     page = looked_at(operator, scope="stack", which="sh")
     assert "Did you mean: shop" in page
     assert "Name it." in looked_at(operator, scope="service", which="")

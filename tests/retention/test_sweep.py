@@ -14,7 +14,7 @@ from django.utils import timezone
 from checks import queue
 from checks.kinds import Outcome
 from checks.maintenance import enqueue_scheduled
-from checks.models import Candidate, Job, Service
+from checks.models import Candidate, IgnoreRule, Job, Service
 from checks.tasks import run_job
 from dockrev import preferences, retention
 from integrations.models import Delivery
@@ -43,6 +43,10 @@ def long_ago(client: Client) -> None:
             Candidate.objects.create(
                 service=service, step=step, tag="1", digest="d", opened_at=now, closed_at=closed
             )
+        for ends in (None, now):
+            IgnoreRule.objects.create(
+                scope="all", kind="exact", value="1", enabled=False, expires_at=ends
+            )
         for due in (None, now):
             Notification.objects.create(
                 channel=channel, kind="x", created_at=now, next_attempt_at=due
@@ -57,6 +61,7 @@ def test_it_deletes_what_ended_before_the_time_that_is_set() -> None:
         "queue messages": 0,
         "notifications": 1,
         "jobs": 1,
+        "ignore rules": 1,
         "candidates": 1,
         "tag lists": 0,
         "deliveries": 1,
