@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Window
-from django.db.models.functions import RowNumber
+from django.db.models import Case, Count, Exists, OuterRef, Q, QuerySet, When
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from checks.models import Candidate, IgnoreRule
+from checks.models import Candidate, IgnoreRule, Service
 from checks.models.stacks import MAX_WORDS
 
 NAMED = 3  # of what a rule hides, on the list
@@ -35,10 +34,10 @@ FILTERS = {
 
 @dataclass
 class Hides:
-    """What a rule hides now: how many candidates, and the first few of them."""
+    """What a rule hides now: how many tags, and the first few of them with their services."""
 
     total: int = 0
-    first: list[Candidate] = field(default_factory=list)
+    first: list[tuple[Service, str]] = field(default_factory=list)
 
     @property
     def more(self) -> int:
@@ -81,18 +80,40 @@ def look(*, show: str, words: str, now: datetime) -> RuleList:
 
 
 def hides(rules: Iterable[IgnoreRule]) -> dict[str, Hides]:
-    """What each of these rules hides now, by its id. Two queries."""
+    """What each of these rules hides now, by its id. Three queries."""
     ids = [rule.pk for rule in rules]
-    found: dict[str, Hides] = defaultdict(Hides)
-    hidden = _hidden().filter(ignored_by__in=ids)
-    for rule, total in hidden.values_list("ignored_by").annotate(total=Count("pk")).order_by():
-        found[rule].total = total
-    order = [F("service__stack__name"), F("service__name"), F("pk")]
-    place = Window(RowNumber(), partition_by=[F("ignored_by")], order_by=order)
-    first = hidden.annotate(place=place).filter(place__lte=NAMED).select_related("service__stack")
-    for row in first.order_by(*order):
-        found[str(row.ignored_by_id)].first.append(row)
-    return {pk: found[pk] for pk in ids}
+    found: dict[str, dict[str, list[str]]] = {pk: defaultdict(list) for pk in ids}
+    hidden = _hidden().filter(ignored_by__in=ids).order_by("service__stack__name", "service__name")
+    for rule, service, tag in hidden.values_list("ignored_by", "service", "tag"):
+        found[str(rule)][service].append(tag)
+    more: dict[tuple[str, str], int] = {}
+    for service, by_rule in _given_way().values_list("pk", "tags_hidden"):
+        for rule in found.keys() & by_rule.keys():
+            more[rule, service], newest = by_rule[rule]
+            found[rule][service] = found[rule][service] or [newest]
+    return _named(found, more)
+
+
+def _named(
+    found: Mapping[str, Mapping[str, list[str]]], more: Mapping[tuple[str, str], int]
+) -> dict[str, Hides]:
+    """With the services of the first few. What a check counted, and what is open, overlap."""
+    pairs = {
+        rule: [(service, tag) for service, tags in services.items() for tag in tags]
+        for rule, services in found.items()
+    }
+    wanted = {service for each in pairs.values() for service, _tag in each[:NAMED]}
+    services = Service.objects.select_related("stack").in_bulk(wanted)
+    return {
+        rule: Hides(
+            total=sum(
+                max(len(tags), more.get((rule, service), 0))
+                for service, tags in found[rule].items()
+            ),
+            first=[(services[service], tag) for service, tag in each[:NAMED]],
+        )
+        for rule, each in pairs.items()
+    }
 
 
 def _hidden() -> QuerySet[Candidate]:
@@ -101,11 +122,19 @@ def _hidden() -> QuerySet[Candidate]:
     )
 
 
+def _given_way() -> QuerySet[Service]:
+    """Services of which the last check saw hidden tags, whose place a lower one may have taken."""
+    services = Service.objects.current().exclude(tags_hidden={})
+    return services.order_by("stack__name", "name")
+
+
 def _annotated(now: datetime) -> QuerySet[IgnoreRule]:
     """Each with whether it is in effect, and whether it hides anything."""
+    busy = set().union(*_given_way().values_list("tags_hidden", flat=True))
+    open_ones = Exists(_hidden().filter(ignored_by=OuterRef("pk")))
     return IgnoreRule.objects.annotate(
-        hides=Exists(_hidden().filter(ignored_by=OuterRef("pk"))),
         in_effect=Exists(IgnoreRule.objects.in_effect(now).filter(pk=OuterRef("pk"))),
+        hides=Case(When(open_ones | Q(pk__in=busy), then=True), default=False),
     )
 
 

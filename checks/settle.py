@@ -65,6 +65,7 @@ def _settle(checked: Checked, now: datetime) -> bool:
         fields |= {"status": verdict.status, "reason": verdict.reason}
         if not verdict.trouble:
             fields["tag_gone"] = verdict.gone
+            fields["tags_hidden"] = dict(verdict.choice.by_rule) if verdict.choice else {}
             fields["tags_left"] = dict(verdict.choice.dropped) if verdict.choice else {}
             fields["equal_indexes"] = {checked.platform: verdict.equal} if verdict.equal else {}
     elif checked.asked and service.status == Status.UNKNOWN:

@@ -129,10 +129,20 @@ def show_log(request: PageRequest, job_id: str) -> HttpResponse:
     return render(request, "checks/log.html", {"job": job, **lines})
 
 
-def _rules(service: Service, found: list[Candidate]) -> list[tuple[IgnoreRule, list[Candidate]]]:
-    """The rules in effect for a service, each with what it hides at present."""
+def _rules(
+    service: Service, found: list[Candidate]
+) -> list[tuple[IgnoreRule, list[Candidate], str]]:
+    """The rules in effect for a service, each with what it hides at present: what is open, and the
+    highest of what gave way to a lower version."""
     rules = IgnoreRule.objects.in_effect(timezone.now()).over(service)[:RULES]
-    return [(rule, [each for each in found if each.ignored_by_id == rule.pk]) for rule in rules]
+    return [
+        (
+            rule,
+            [each for each in found if each.ignored_by_id == rule.pk],
+            service.tags_hidden.get(rule.pk, [0, ""])[1],
+        )
+        for rule in rules
+    ]
 
 
 def _log_after(job: Job, after: int) -> dict[str, object]:

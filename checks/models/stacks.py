@@ -137,6 +137,7 @@ class Service(models.Model):
     the last check looked at and left; it is empty where the tag is followed by its digest alone.
     `equal_indexes` are indexes that the last check had under its tags and that hold what runs: by
     platform, the index's digest and that of its image.
+    `tags_hidden` says of each rule how many of these it hides, and which is the highest of them.
     `tag_gone` says that the registry listed its tag no more, or no longer had it, at that check.
     `policy` is what is said of it alone, `labels` what its `dockrev.*` labels say; what holds
     follows from these and others (`versions/policies.py`).
@@ -180,6 +181,7 @@ class Service(models.Model):
     error = models.TextField(_("error"), blank=True)
     tags_left = models.JSONField(_("tags left"), default=dict, blank=True, editable=False)
     equal_indexes = models.JSONField(default=dict, blank=True, editable=False)
+    tags_hidden = models.JSONField(_("tags hidden"), default=dict, blank=True, editable=False)
     tag_gone = models.BooleanField(_("tag is gone"), default=False, editable=False)
     policy = models.JSONField(_("policy"), default=dict, blank=True, editable=False)
     labels = models.JSONField(_("labels"), default=dict, blank=True, editable=False)

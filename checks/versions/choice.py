@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from checks.versions.shapes import Version, is_signature, read
 
@@ -46,12 +47,13 @@ class Dropped(StrEnum):
 class Policy:
     """What a user wants to hear of. The tests are given a whole tag.
 
-    `comparable` turns a tag into the part that is read as its version, None where it does not fit.
+    `ignored` names the rule that hides one. `comparable` turns a tag into the part that is read
+    as its version, None where it does not fit.
     """
 
     include: Test | None = None
     exclude: Test | None = None
-    ignored: Test | None = None
+    ignored: Callable[[str], str | bool] | None = None
     comparable: Callable[[str], str | None] | None = None
     largest: str = MAJOR
     prereleases: bool = False
@@ -61,12 +63,14 @@ class Policy:
 class Choice:
     """The highest tag of each step, the largest step first, and how many others fell to what.
 
-    `hidden` are the highest of those that a rule hides. `listed` says whether the tag that runs is
+    `hidden` are the highest of those that a rule hides, and `by_rule` says how many each rule hides
+    and which of them is the highest. `listed` says whether the tag that runs is
     among those on offer.
     """
 
     newest: Mapping[str, str] = field(default_factory=dict)
     hidden: Mapping[str, str] = field(default_factory=dict)
+    by_rule: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     dropped: Mapping[str, int] = field(default_factory=dict)
     listed: bool = False
 
@@ -82,6 +86,7 @@ def choose(current: str, tags: Iterable[str], policy: Policy = EVERYTHING) -> Ch
     dropped: Counter[str] = Counter()
     best: _Best = {}
     hidden: _Best = {}
+    by_rule: dict[str, tuple[int, tuple[Any, str]]] = {}
     listed = False
     for tag in tags:
         if tag == current:
@@ -91,12 +96,15 @@ def choose(current: str, tags: Iterable[str], policy: Policy = EVERYTHING) -> Ch
         if isinstance(found, Dropped):
             dropped[found] += 1
             continue
-        if policy.ignored and policy.ignored(tag):
+        if rule := policy.ignored and policy.ignored(tag):
             dropped[Dropped.IGNORED] += 1
             _keep(hidden, now, found, tag)
+            count, highest = by_rule.get(str(rule), (0, (found.place, tag)))
+            by_rule[str(rule)] = count + 1, max(highest, (found.place, tag))
         else:
             _keep(best, now, found, tag)
-    return Choice(_tags(best), _tags(hidden), dropped, listed)
+    counted = {rule: (count, highest[1]) for rule, (count, highest) in by_rule.items()}
+    return Choice(_tags(best), _tags(hidden), counted, dropped, listed)
 
 
 def version_of(tag: str, policy: Policy = EVERYTHING) -> Version | None:

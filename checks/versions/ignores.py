@@ -54,9 +54,9 @@ class Ignores:
         return hiding or (self._beyond._digest(digest) if self._beyond else "")
 
     @property
-    def test(self) -> Callable[[str], bool] | None:
-        """Whether a tag is hidden, if any may be."""
-        return (lambda tag: bool(self.tag(tag))) if self._hides_tags else None
+    def test(self) -> Callable[[str], str] | None:
+        """Which rule hides a tag, if any may be hidden."""
+        return self.tag if self._hides_tags else None
 
     @property
     def _hides_tags(self) -> bool:

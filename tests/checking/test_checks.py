@@ -269,11 +269,12 @@ class TestVersions:
         self, registry: Registry, service: Service, channel: Channel
     ) -> None:
         registry.push_image(service.name, "2.1.0", content="2.1.0")
-        IgnoreRule.objects.create(scope="all", kind="exact", value="2.1.0")
+        rule = IgnoreRule.objects.create(scope="all", kind="exact", value="2.1.0")
         check(service)
         assert service.status == "update_available"
         assert Candidate.objects.open().get(step="major").tag == "2.0.0"
         assert service.tags_left == {"other_variant": 1, "ignored": 1}
+        assert service.tags_hidden == {rule.pk: [1, "2.1.0"]}
 
     def test_it_keeps_what_is_ignored_and_tells_nobody(
         self, registry: Registry, service: Service, channel: Channel

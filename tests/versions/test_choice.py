@@ -136,6 +136,11 @@ class TestPolicy:
         assert choice.newest == {"minor": "2.5.0", "patch": "2.4.2"}
         assert choice.dropped[Dropped.IGNORED] == 1
 
+    def test_it_says_what_each_rule_hides(self) -> None:
+        rules = {"3.0.0": "a", "2.5.0": "a", "2.4.2": "b"}
+        choice = chosen("2.4.1", *self.TAGS, ignored=lambda tag: rules.get(tag, ""))
+        assert choice.by_rule == {"a": (2, "3.0.0"), "b": (1, "2.4.2")}
+
     def test_it_goes_no_further_than_told(self) -> None:
         assert newest("2.4.1", *self.TAGS, largest=MINOR) == {"minor": "2.5.0", "patch": "2.4.2"}
         choice = chosen("2.4.1", *self.TAGS, largest=PATCH)
