@@ -61,7 +61,8 @@ def add_rule(request: PageRequest) -> HttpResponse:
 def show_rule(request: PageRequest, rule_id: str) -> HttpResponse:
     if request.method == "POST" and role_of(request.user) < Role.OPERATOR:
         raise PermissionDenied
-    rows = IgnoreRule.objects.select_related("stack__host", "service__stack__host")
+    every = rules.annotated(timezone.now())
+    rows = every.select_related("stack__host", "service__stack__host")
     rule = get_object_or_404(rows, pk=rule_id)
     if request.method == "POST":
         return _posted(request, rule)
@@ -137,7 +138,7 @@ def _page(request: PageRequest, form: RuleForm, *, status: int = 200, **more: An
     rule = form.instance
     context = {
         "form": form,
-        "rule": None if rule._state.adding else rule,
+        **({} if rule._state.adding else {"rule": rule, "hides": rules.hides([rule])[rule.pk]}),
         "place": request.path,
         "places": [] if request.htmx else places(),
         "tried": form.try_tag(),

@@ -59,7 +59,7 @@ class RuleList:
 def look(*, show: str, words: str, now: datetime) -> RuleList:
     """Gather the list for one filter and search."""
     chosen = show if show in FILTERS else "all"
-    every = _annotated(now)
+    every = annotated(now)
     found = _matching(every, words)
     counts = found.aggregate(
         **{key: Count("pk", filter=each.condition) for key, each in FILTERS.items()}
@@ -128,7 +128,7 @@ def _given_way() -> QuerySet[Service]:
     return services.order_by("stack__name", "name")
 
 
-def _annotated(now: datetime) -> QuerySet[IgnoreRule]:
+def annotated(now: datetime) -> QuerySet[IgnoreRule]:
     """Each with whether it is in effect, and whether it hides anything."""
     busy = set().union(*_given_way().values_list("tags_hidden", flat=True))
     open_ones = Exists(_hidden().filter(ignored_by=OuterRef("pk")))

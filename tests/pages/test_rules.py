@@ -83,6 +83,8 @@ def test_it_counts_what_gave_way_to_a_lower_version(viewer: Client) -> None:
     assert "Hiding now 1 Nothing to hide 0" in page
     assert "Hides 4 now: shop / web 1.3.0 , shop / api 1.3.0 and 2 more" in page
     assert page.count("Hides") == 1
+    assert "Hides 4 now: shop / web 1.3.0" in shown(viewer, f"{LIST}/{rule.pk}")
+    assert "Hides 1 now" not in shown(viewer, f"{LIST}/{off.pk}")
     assert "Hides now: 1.3.0 . Made" in shown(viewer, f"/services/{row.stack_id}/{row.pk}")
 
 
@@ -160,7 +162,7 @@ def test_it_shows_what_a_rule_would_hide_and_what_is_left(operator: Client) -> N
     assert "shop / api 1.3.0 minor leaves 1.2.9 (patch)" in page
     assert "shop / web 2.0.0 major leaves nothing" in page
     page = looked_at(operator, value="9.9.9")
-    assert "Nothing that is known of the 2 services in its scope." in page
+    assert "Nothing of what the 2 services in its scope are offered." in page
     assert not Candidate.objects.exclude(ignored_by=None).exists()
 
 
