@@ -166,6 +166,14 @@ def test_it_shows_what_a_rule_would_hide_and_what_is_left(operator: Client) -> N
     assert not Candidate.objects.exclude(ignored_by=None).exists()
 
 
+def test_it_leaves_nothing_that_another_rule_hides(operator: Client) -> None:
+    row = service()
+    candidate(row, step="minor", tag="1.3.0")
+    candidate(row, step="patch", tag="1.2.9")
+    made(row, value="1.2.9")
+    assert "shop / api 1.3.0 minor leaves nothing" in looked_at(operator, value="1.3.0")
+
+
 def test_it_says_what_another_rule_hides_already(operator: Client) -> None:
     row = service()
     candidate(row)
