@@ -109,8 +109,8 @@ def _begin(stack: str, service: FoundService, at_host: Callable[[str], _Host]) -
 
     def line(verdict: Verdict, error: str = "") -> Line:
         facts = (verdict.status, verdict.found, verdict.reason, error or verdict.trouble)
-        named = (stack, service.name, service.image_ref)
-        return Line(*named, *facts, verdict.choice, notes, verdict.gone)
+        why = (verdict.choice, notes, verdict.gone)
+        return Line(stack, service.name, service.image_ref, *facts, *why)
 
     if not service.image_ref:
         reason = _("Built here, and it names no image.")

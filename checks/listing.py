@@ -72,7 +72,7 @@ def _entry(line: Line) -> dict[str, object]:
         "candidate": candidates[0] if candidates else None,
         "candidates": candidates,
         "error": line.error or None,
-        **({"notes": remarks} if (remarks := list(_remarks(line))) else {}),
+        **({"notes": beside} if (beside := list(_beside(line))) else {}),
     }
 
 
@@ -130,8 +130,13 @@ def _details(line: Line, width: int | None) -> Iterator[str]:
 
 
 def remarks(line: Line) -> Iterator[str]:
-    """What is to be known beside what was found; why nothing is known stands below the table."""
+    """What is to be said of a service beside what was found."""
     yield from filter(None, (line.error, line.listing_trouble))
+    yield from _beside(line)
+
+
+def _beside(line: Line) -> Iterator[str]:
+    """What is to be known beside what was found; why nothing is known stands below the table."""
     yield from line.notes
     if line.reason and line.status != "unknown":
         yield line.reason

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('checks', '0008_tag_lists'),
+        ('checks', '0009_policies'),
     ]
 
     operations = [
