@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('checks', '0009_policies'),
+        ('checks', '0010_registry_settings'),
     ]
 
     operations = [
