@@ -85,10 +85,12 @@ class _Way(asyncio.Protocol):
 def slow(port: int, latency: float, **faults: Any) -> Iterator[Slow]:
     """Put `latency` seconds before each answer of a port, for as long as this is open."""
     loop, way = asyncio.new_event_loop(), Slow(port, latency, **faults)
-    server = loop.run_until_complete(loop.create_server(lambda: _Way(way), "127.0.0.1", 0))
-    way.address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
+    # Begun there: somebody else's loop may be running in this thread.
+    begun = loop.create_server(lambda: _Way(way), "127.0.0.1", 0)
+    server = asyncio.run_coroutine_threadsafe(begun, loop).result()
+    way.address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
         yield way
     finally:
