@@ -19,9 +19,11 @@ from checks.models import (
     Hold,
     Host,
     IgnoreRule,
+    Image,
     Job,
     JobLog,
     Registry,
+    ReleaseNotes,
     Service,
     Stack,
     TagList,
@@ -97,6 +99,19 @@ class CandidateAdmin(RecordAdmin):
     list_filter = ("step", "arch", "closed_as")
     list_select_related = ("service",)
     search_fields = ("service__name", "tag", "digest")
+
+
+@admin.register(Image)
+class ImageAdmin(RecordAdmin):
+    list_display = ("digest", "version", "built_at", "source", "revision", "read_at")
+    search_fields = ("digest", "version", "source")
+
+
+@admin.register(ReleaseNotes)
+class ReleaseNotesAdmin(RecordAdmin):
+    list_display = ("place", "tag", "found", "name", "published_at", "fetched_at")
+    list_filter = ("found",)
+    search_fields = ("place", "tag", "name")
 
 
 @admin.register(IgnoreRule)

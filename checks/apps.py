@@ -28,7 +28,14 @@ class ChecksConfig(AppConfig):
         )
         from checks.discovery import job as discovery  # noqa: PLC0415 - the same
         from checks.engine_health import engine_health  # noqa: PLC0415 - the same
-        from checks.models import Candidate, IgnoreRule, Job, TagList  # noqa: PLC0415 - the same
+        from checks.models import (  # noqa: PLC0415 - the same
+            Candidate,
+            IgnoreRule,
+            Image,
+            Job,
+            ReleaseNotes,
+            TagList,
+        )
         from dockrev import probes, schedules  # noqa: PLC0415 - the same
 
         probes.HEALTH["engine"] = engine_health
@@ -72,3 +79,8 @@ class ChecksConfig(AppConfig):
         retention.register("ignore rules", lambda before: IgnoreRule.objects.over_since(before))
         retention.register("candidates", lambda b: Candidate.objects.filter(closed_at__lt=b))
         retention.register("tag lists", lambda b: TagList.objects.filter(fetched_at__lt=b))
+        retention.register(
+            "images",
+            lambda b: Image.objects.filter(candidates=None, services=None, read_at__lt=b),
+        )
+        retention.register("release notes", lambda b: ReleaseNotes.objects.filter(fetched_at__lt=b))

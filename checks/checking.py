@@ -16,12 +16,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from checks import ignoring, policies, queue, spreading, tag_lists
-from checks.decide import Found, Local, Verdict, decide
+from checks.decide import Found, Local, Verdict, about_image, decide
 from checks.kinds import JobKind, Outcome
 from checks.models import Candidate, Job, JobLog, Service
 from checks.models.stacks import ServiceQuerySet
 from checks.registry.client import NotFound, RegistryError
+from checks.registry.configs import About
 from checks.registry.reference import Reference
+from checks.registry.traffic import shown
 from checks.remotes import Counted, remotes
 from checks.rests import Ledger
 from checks.run import Run
@@ -135,9 +137,9 @@ def enqueue_scheduled() -> queue.Queued:
 
 
 def _services() -> ServiceQuerySet:
-    """Services with all that a look at them needs; of their candidates, those that are open."""
-    candidates = Prefetch("candidates", Candidate.objects.open())
-    services = Service.objects.with_policies().select_related("stack__host")
+    """Services with all that a look at them needs; of their candidates, those not closed."""
+    candidates = Prefetch("candidates", Candidate.objects.unclosed().select_related("image"))
+    services = Service.objects.with_policies().select_related("stack__host", "image")
     return services.prefetch_related(candidates)
 
 
@@ -213,13 +215,28 @@ def _look(service: Service, clients: Clients, ignores: Ignores) -> Checked:
     if not service.repository:
         return Checked(service, Verdict("unknown", reason=_("It names no image.")))
     wishes = Wishes(ignores, policies.of_service(service).held)
-    local = _local_of(service, wishes.platform)
+    local, client = _local_of(service, wishes.platform), clients[service.registry]
     try:
-        return Checked(service, decide(local, clients[service.registry], wishes), local.platform)
+        verdict = decide(local, client, wishes)
+        runs = _what_runs(service, local, verdict, client)
+        return Checked(service, verdict, local.platform, runs=runs)
     except NotFound as error:
         return Checked(service, Verdict("unknown", reason=str(error), gone=True))
     except RegistryError as error:
         return Checked(service, failure=str(error))
+
+
+def _what_runs(
+    service: Service, local: Local, verdict: Verdict, client: Counted
+) -> tuple[str, About] | None:
+    """What the image behind a tag that is no version says of itself, where neither an engine nor
+    an earlier check has said so."""
+    stand_in = local.reference.digest or local.baseline or verdict.baseline
+    known = bool(local.running) or service.image_id == stand_in
+    if known or not stand_in or read(local.reference.tag):
+        return None
+    about = about_image(local, client, stand_in)
+    return (stand_in, about) if about else None
 
 
 def _local_of(service: Service, wanted: str) -> Local:
@@ -241,17 +258,37 @@ def _local_of(service: Service, wanted: str) -> Local:
 
 
 def _known(row: Candidate) -> Found:
-    return Found(row.step, row.tag, row.digest, row.arch, row.platform_digest, tuple(row.platforms))
+    return Found(
+        row.step,
+        row.tag,
+        row.digest,
+        row.arch,
+        row.platform_digest,
+        tuple(row.platforms),
+        about=row.image.about if row.image else None,
+        seen_at=row.opened_at,
+    )
 
 
 def _words(checked: Checked) -> str:
     verdict = checked.verdict
     label = Service.Status(checked.status).label
     why = checked.trouble or (verdict.reason if verdict else "")
-    shown = _shown(checked)
-    found = ", ".join(f"{each.tag}@{each.digest}" for each in shown)
+    found = ", ".join(f"{each.tag}@{each.digest}" for each in _shown(checked))
     name = f"{checked.service.stack.name} / {checked.service.name}"
-    return f"{name}: {label}{f' {found}' if found else ''}{f'. {why}' if why else ''}"
+    waiting = _waiting(checked)
+    return f"{name}: {label}{f' {found}' if found else ''}{waiting}{f'. {why}' if why else ''}"
+
+
+def _waiting(checked: Checked) -> str:
+    """What is too young yet, and until when."""
+    waiting = checked.verdict.waiting if checked.verdict else ()
+    texts = [
+        _("%(tag)s waits until %(time)s") % {"tag": each.tag, "time": shown(each.waits_until)}
+        for each in waiting
+        if each.waits_until
+    ]
+    return "".join(f"; {text}" for text in texts)
 
 
 def _shown(checked: Checked) -> list[Found]:

@@ -9,16 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
 from typing import Protocol, TypeVar
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from checks.registry.errors import NotFound, RegistryError
+from checks.platforms import best_of
+from checks.registry.configs import About
+from checks.registry.errors import BadAnswer, NotFound, RegistryError
 from checks.registry.reference import Reference
 from checks.versions.choice import STEPS, Choice, choose, version_of
 from checks.versions.ignores import Ignores
 from checks.versions.policies import DIGEST, NOTHING, VERSION
+from checks.versions.shapes import read
 from checks.versions.wishes import Wishes
 
 T = TypeVar("T")
@@ -39,7 +44,11 @@ class Child:
 
 @dataclass(frozen=True)
 class Found:
-    """A newer image. `arch` says whether it is for our platform; `hidden`, that a rule hides it."""
+    """A newer image. `arch` says whether it is for our platform; `hidden`, that a rule hides it.
+
+    `about` is what the image says of itself, None as long as nobody has read that. `seen_at` is
+    when a check saw it first. One that is too young yet waits until `waits_until`.
+    """
 
     step: str
     tag: str
@@ -48,6 +57,19 @@ class Found:
     platform_digest: str = ""
     platforms: tuple[str, ...] = ()
     hidden: bool = False
+    about: About | None = None
+    seen_at: datetime | None = None
+    waits_until: datetime | None = None
+
+    @property
+    def image_digest(self) -> str:
+        """The digest of the single image that would run; empty where none is for our platform."""
+        return self.platform_digest or ("" if self.platforms else self.digest)
+
+    @property
+    def display_tag(self) -> str:
+        """The tag; where it is no version, the one that the image says it is."""
+        return self.tag if read(self.tag) or not self.about else self.about.version or self.tag
 
 
 @dataclass(frozen=True)
@@ -59,6 +81,7 @@ class Local:
     `started` says that containers exist, so that an image without digests was built here. `known`
     is what earlier checks found, by digest, and `equal` the image for our platform in indexes that
     they read and that were no news, by the index's digest: neither need be read again.
+    `reads_about` says whether what a newly found image says of itself is worth reading.
     """
 
     reference: Reference
@@ -69,6 +92,8 @@ class Local:
     keeps_baseline: bool = True
     known: Mapping[str, Found] = field(default_factory=dict)
     equal: Mapping[str, str] = field(default_factory=dict)
+    reads_about: bool = True
+    now: datetime = field(default_factory=timezone.now)
 
     @property
     def digests(self) -> frozenset[str]:
@@ -84,6 +109,9 @@ class Remote(Protocol):
 
     def children(self, reference: Reference, digest: str) -> tuple[Child, ...] | None:
         """The platforms of an index; None if the digest is a single image's."""
+
+    def about(self, repository: str, digest: str) -> About:
+        """What a single image says of itself, by its digest."""
 
     def tags(self, repository: str) -> Iterable[str]:
         """All tags of a repository. May be gone through again."""
@@ -110,6 +138,7 @@ class Verdict:
 
     status: str
     found: tuple[Found, ...] = ()
+    waiting: tuple[Found, ...] = ()
     reason: str = ""
     baseline: str = ""
     trouble: str = ""
@@ -137,16 +166,16 @@ def decide(local: Local, remote: Asking, wishes: Wishes = EVERYTHING) -> Verdict
     if wishes.track == NOTHING:
         return Verdict("unknown", reason=_("Its policy is to track nothing."))
     if wishes.track == DIGEST:
-        return _rebuilt(local, remote, wishes.ignores)
+        return _rebuilt(local, remote, wishes)
     if version_of(tag, wishes.policy) is None:
         return _unversioned(local, remote, wishes)
     if wishes.track == VERSION:
         return _with_versions(local, remote, wishes, Verdict("up_to_date"))
     try:
-        same = _rebuilt(local, remote, wishes.ignores)
+        same = _rebuilt(local, remote, wishes)
     except NotFound as gone:
         verdict = _with_versions(local, remote, wishes, Verdict("unknown", reason=str(gone)))
-        if not verdict.found:
+        if not verdict.found and not verdict.waiting:
             raise
         return verdict
     return _with_versions(local, remote, wishes, same)
@@ -158,7 +187,7 @@ def _unversioned(local: Local, remote: Remote, wishes: Wishes) -> Verdict:
     if wishes.track == VERSION:
         reason = _("Its policy is to track versions, and its tag is none.")
         return Verdict("unknown", reason=unfit or reason)
-    verdict = _rebuilt(local, remote, wishes.ignores)
+    verdict = _rebuilt(local, remote, wishes)
     return replace(verdict, reason=" ".join(filter(None, [verdict.reason, unfit])))
 
 
@@ -176,14 +205,16 @@ def _unfit(tag: str, wishes: Wishes) -> str:
     return text % {"part": part[:MAX_SHOWN]}
 
 
-def _rebuilt(local: Local, remote: Remote, ignores: Ignores) -> Verdict:
+def _rebuilt(local: Local, remote: Remote, wishes: Wishes) -> Verdict:
     digest = remote.head(local.reference)
     if not local.digests and not local.keeps_baseline:
         return Verdict("unknown", reason=_("Nothing says which image of this tag runs."))
     if not local.digests:
         return Verdict("up_to_date", baseline=digest, reason=_("First seen now."))
-    found = _found(local, remote, REBUILT, replace(local.reference, digest=""), digest)
-    return _concluded(Verdict("up_to_date"), [found] if found else [], ignores)
+    reference = replace(local.reference, digest="")
+    found = _told(local, remote, _found(local, remote, REBUILT, reference, digest))
+    aged = [_aged(local, wishes, found)] if found else []
+    return _concluded(Verdict("up_to_date"), aged, wishes.ignores)
 
 
 def _with_versions(local: Local, remote: Asking, wishes: Wishes, same: Verdict) -> Verdict:
@@ -191,10 +222,9 @@ def _with_versions(local: Local, remote: Asking, wishes: Wishes, same: Verdict) 
     tag, repository = local.reference.tag, local.reference.repository
     try:
         choice = choose(tag, remote.tags(repository), wishes.policy)
-        wanted = {**choice.hidden, **choice.newest} if choice else {}
-        steps = sorted(wanted, key=STEPS.index)
-        looks = [partial(_version, local, remote, step, wanted[step]) for step in steps]
-        found = [each for each in remote.together(looks) if each]
+        wanted = _falling(choice) if choice else {}
+        looks = [partial(_step, local, remote, wishes, each) for each in wanted.items()]
+        found = [each for some in remote.together(looks) for each in some]
     except RegistryError as error:
         # Nothing is called up to date that could not be looked at as a whole.
         status = same.status if same.found else "error"
@@ -203,12 +233,90 @@ def _with_versions(local: Local, remote: Asking, wishes: Wishes, same: Verdict) 
     return replace(_concluded(same, found, wishes.ignores), choice=choice, gone=gone)
 
 
+def _falling(choice: Choice) -> dict[str, tuple[str, ...]]:
+    """The tags to look at of each step, the highest first, and the largest step first."""
+    newest = {**choice.hidden, **choice.newest}
+    steps = sorted(newest, key=STEPS.index)
+    return {step: (newest[step], *choice.lower.get(step, ())) for step in steps}
+
+
+def _step(
+    local: Local, remote: Remote, wishes: Wishes, tags: tuple[str, tuple[str, ...]]
+) -> list[Found]:
+    """Of one step the highest that is old enough, after those above it that are not yet."""
+    step, falling = tags
+    looked: list[Found] = []
+    for tag in falling:
+        found = _version(local, remote, step, tag)
+        if found is None:
+            continue
+        looked.append(_aged(local, wishes, found))
+        if looked[-1].waits_until is None and found.step != SAME:
+            break
+    return looked
+
+
 def _version(local: Local, remote: Remote, step: str, tag: str) -> Found | None:
     reference = replace(local.reference, tag=tag, digest="")
     try:
-        return _found(local, remote, step, reference, remote.head(reference))
+        found = _found(local, remote, step, reference, remote.head(reference))
     except NotFound:
         return None  # listed, though its image was deleted
+    return _told(local, remote, found)
+
+
+def _told(local: Local, remote: Remote, found: Found | None) -> Found | None:
+    """Add what the image says of itself, where nobody has read that yet and it can be read.
+
+    Of an image that is in no index it says the platform, too.
+    """
+    if found is None or found.step == SAME or found.about or not local.reads_about:
+        return found
+    if not found.image_digest:
+        return found
+    digest = found.image_digest
+    about = _answered(lambda: remote.about(local.reference.repository, digest))
+    if about is None:
+        return found
+    if found.platforms or not about.platform:
+        return replace(found, about=about)
+    arch = "unknown"
+    if local.platform:
+        arch = "match" if best_of(local.platform, [about.platform]) else "mismatch"
+    ours, platforms = found.digest, (about.platform,)
+    return replace(found, about=about, arch=arch, platform_digest=ours, platforms=platforms)
+
+
+def about_image(local: Local, remote: Remote, digest: str) -> About | None:
+    """What an image says of itself, by its digest or that of its index; None while nobody knows."""
+
+    def ask() -> About:
+        children = remote.children(local.reference, digest)
+        ours = child_for(local.platform, children) if children else None
+        return remote.about(local.reference.repository, ours.digest if ours else digest)
+
+    return _answered(ask)
+
+
+def _answered(ask: Callable[[], About]) -> About | None:
+    try:
+        return ask()
+    except (NotFound, BadAnswer):
+        return About()  # it will say no more another time
+    except RegistryError:
+        return None
+
+
+def _aged(local: Local, wishes: Wishes, found: Found) -> Found:
+    """Say until when it waits, if it is younger than is wished.
+
+    Its age counts from when it was built, as it says itself, else from when it was first seen.
+    """
+    if found.step == SAME:
+        return found
+    built_at = found.about.built_at if found.about else None
+    ripe = (built_at or found.seen_at or local.now) + wishes.minimum_age
+    return replace(found, waits_until=ripe if ripe > local.now else None)
 
 
 def _found(
@@ -243,10 +351,11 @@ def _found(
 
 
 def _concluded(same: Verdict, found: list[Found], ignores: Ignores) -> Verdict:
-    """The verdict with what was found put before what it had."""
+    """The verdict with what was found put before what it had; what is too young waits."""
     equal = {each.digest: each.platform_digest for each in found if each.step == SAME}
-    same = replace(same, equal={**same.equal, **equal})
-    news = [each for each in found if each.step != SAME]
+    waiting = tuple(each for each in found if each.waits_until)
+    same = replace(same, equal={**same.equal, **equal}, waiting=(*same.waiting, *waiting))
+    news = [each for each in found if each.step != SAME and not each.waits_until]
     if not news:
         return same
     judged = [replace(each, hidden=_is_hidden(each, ignores)) for each in news]
@@ -264,26 +373,7 @@ def _is_hidden(found: Found, ignores: Ignores) -> bool:
 
 
 def child_for(platform: str, children: tuple[Child, ...]) -> Child | None:
-    """The image that an engine of this platform takes from an index.
-
-    Of ARM's 32-bit variants it is the highest that the processor runs, as the engine chooses.
-    """
-    system, architecture, variant = _parts(platform)
-    fitting: list[tuple[str, Child]] = []
-    for child in children:
-        theirs = _parts(child.platform)
-        if theirs[:2] != (system, architecture):
-            continue
-        if theirs[2] == variant or (architecture == "arm" and theirs[2] <= variant):
-            fitting.append((theirs[2], child))
-    return max(fitting, key=lambda pair: pair[0])[1] if fitting else None
-
-
-def _parts(platform: str) -> tuple[str, str, str]:
-    """os, architecture and variant, with the variants that go without saying left out."""
-    system, _slash, rest = platform.partition("/")
-    architecture, _slash, variant = rest.partition("/")
-    implied = {"arm64": "v8", "amd64": "v1"}
-    if architecture == "arm" and not variant:
-        variant = "v7"
-    return system, architecture, "" if variant == implied.get(architecture) else variant
+    """The image that an engine of this platform takes from an index."""
+    by_platform = {child.platform: child for child in reversed(children)}
+    best = best_of(platform, by_platform)
+    return by_platform[best] if best else None

@@ -20,6 +20,7 @@ from checks.registry.once import Once
 from checks.registry.reference import BadReference, Reference, parse
 from checks.versions.choice import Choice
 from checks.versions.policies import Source, holding, read_labels
+from checks.versions.shapes import read
 from checks.versions.wishes import Wishes
 
 
@@ -120,7 +121,7 @@ def _begin(stack: str, service: FoundService, at_host: Callable[[str], _Host]) -
     except BadReference as error:
         return _Pending(partial(line, Verdict("error"), str(error)))
     host = at_host(reference.registry)
-    local = _local(reference, wishes.platform or service.platform)
+    local = _local(reference, wishes.platform or service.platform, wishes)
     future: Future[Verdict] = host.lanes.start(decide, local, host.remote, wishes)
 
     def wait() -> Line:
@@ -141,6 +142,12 @@ def _wanted(service: FoundService) -> tuple[Wishes, tuple[str, ...]]:
     return wishes, tuple(fault_words(fault) for fault in faults)
 
 
-def _local(reference: Reference, platform: str) -> Local:
+def _local(reference: Reference, platform: str, wishes: Wishes) -> Local:
     """Nothing runs as far as files know, and nothing was seen before: a pin is all there is."""
-    return Local(reference, platform=platform, keeps_baseline=False)
+    return Local(
+        reference,
+        platform=platform,
+        keeps_baseline=False,
+        # Only for its age, or to say which version is behind a tag that is none.
+        reads_about=bool(wishes.minimum_age) or read(reference.tag) is None,
+    )

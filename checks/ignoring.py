@@ -15,7 +15,7 @@ from itertools import chain
 from django.db import transaction
 from django.db.models import Q
 
-from checks import asking
+from checks import asking, hidings
 from checks.models import Candidate, IgnoreRule, Job, Service
 from checks.models.stacks import ServiceQuerySet
 from checks.versions.ignores import Ignores, Rule
@@ -48,17 +48,20 @@ def apply(service_ids: Iterable[str], now: datetime) -> None:
     Inside the caller's transaction.
     """
     held = defaultdict(list)
-    rows = Candidate.objects.open().filter(service__in=list(service_ids))
+    rows = Candidate.objects.unclosed().filter(service__in=list(service_ids))
     for row in rows.select_related("service"):
         held[row.service_id].append(row)
     services = [rows[0].service for rows in held.values()]
     ignores = by_service(services, now) if services else {}
+    changed: list[tuple[Candidate, str]] = []
     for service in services:
         for row in held[service.pk]:
             rule = hidden_by(row, ignores[service.pk])
-            if rule != (row.ignored_by_id or ""):
-                row.ignored_by_id = rule or None  # type: ignore[assignment]  # a nullable key's
-                row.save(update_fields=["ignored_by"])
+            # A rule that was deleted has left the row already.
+            if rule != (row.ignored_by_id or "") or (not rule and hidings.is_going_on(row)):
+                changed.append((row, rule))
+    _hide(changed, now)
+    for service in services:
         _follow(service, held[service.pk])
 
 
@@ -66,6 +69,15 @@ def hidden_by(candidate: Candidate, ignores: Ignores) -> str:
     """The id of the rule that hides a candidate; empty where none does."""
     rebuilt = candidate.step == Candidate.Step.REBUILT
     return ignores.image(candidate.tag, candidate.digest, rebuilt=rebuilt)
+
+
+def _hide(changed: list[tuple[Candidate, str]], now: datetime) -> None:
+    wanted = {rule for _row, rule in changed if rule}
+    rules = IgnoreRule.objects.in_bulk(wanted) if wanted else {}
+    for row, rule in changed:
+        row.ignored_by = rules.get(rule)
+        hidings.note(row, row.ignored_by, now)
+        row.save(update_fields=["ignored_by", "hidings"])
 
 
 def follow(service: Service) -> None:
@@ -195,6 +207,7 @@ def _place(rule: IgnoreRule) -> str:
 
 
 def _follow(service: Service, held: list[Candidate]) -> None:
+    held = [row for row in held if not row.waits_until]
     shown = [row for row in held if not row.ignored_by_id]
     if not held:
         return

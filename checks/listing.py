@@ -82,7 +82,7 @@ def _candidate(found: Found) -> dict[str, object]:
         "step": found.step,
         "tag": found.tag,
         "digest": found.digest,
-        "displayTag": found.tag,
+        "displayTag": found.display_tag,
     }
 
 
@@ -122,7 +122,8 @@ def plain(text: str) -> str:
 
 def _details(line: Line, width: int | None) -> Iterator[str]:
     for found in line.found:
-        yield f"{GAP}{STEPS[found.step]}: {plain(found.tag)}@{found.digest}"
+        behind = "" if found.display_tag == found.tag else f" ({plain(found.display_tag)})"
+        yield f"{GAP}{STEPS[found.step]}: {plain(found.tag)}@{found.digest}{behind}"
         if found.arch == "mismatch":
             yield from _wrapped(_("It is not there for this platform."), width, indent=GAP)
     for remark in remarks(line):

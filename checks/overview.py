@@ -109,7 +109,7 @@ def look(*, show: str, words: str, page: str | None) -> Overview:
     chosen = show if show in FILTERS else "all"
     found = _matching(Service.objects.all(), words)
     counts = _counts(found)
-    services = _within(found, FILTERS[chosen]).select_related("stack__host")
+    services = _within(found, FILTERS[chosen]).select_related("stack__host", "image")
     current = Paginator(services.order_by("stack__name", "stack__host__name", "stack", "name"), 50)
     shown = current.get_page(page)
     underway = active()
@@ -144,7 +144,8 @@ def active() -> Underway:
 def offers(services: Iterable[Service]) -> dict[str, Offer]:
     """What each service could run, by its id."""
     candidates = defaultdict(list)
-    for candidate in Candidate.objects.offered().filter(service__in=list(services)):
+    offered = Candidate.objects.offered().filter(service__in=list(services))
+    for candidate in offered.select_related("image"):
         candidates[candidate.service_id].append(candidate)
     return {service: offer(found) for service, found in candidates.items()}
 
@@ -186,6 +187,14 @@ def side_by_side(service: Service, found: Iterable[Candidate]) -> list[Next]:
     if tag.kinds[0] != NUMBER:
         steps = [Step.OTHER, Step.PATCH]
     return [Next(str(step.label), by_name.get(step)) for step in steps]
+
+
+def waiting(unclosed: Iterable[Candidate]) -> list[Candidate]:
+    """Those that are too young yet and that no rule hides; what is offered first comes first."""
+    young = [
+        (row.waits_until, row) for row in unclosed if row.waits_until and not row.ignored_by_id
+    ]
+    return [row for _until, row in sorted(young, key=lambda pair: pair[0])]
 
 
 def _matching(services: ServiceQuerySet, words: str) -> ServiceQuerySet:

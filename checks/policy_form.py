@@ -43,19 +43,28 @@ TITLES: Words = {
     "transform": gettext_lazy("Transform"),
     "largestStep": gettext_lazy("Largest step"),
     "prereleases": gettext_lazy("Pre-releases, too"),
+    "minimumAge": gettext_lazy("Minimum age"),
     "platform": gettext_lazy("Platform"),
 }
 HINTS: Words = {
     "transform": gettext_lazy(r"What of a tag is its version, such as ^build-(.+)$ => \1"),
+    "minimumAge": gettext_lazy("How many days old an image must be, from 0 to 365"),
     "platform": gettext_lazy("What images must be for, such as linux/arm64 or linux/arm/v7"),
 }
 NONE: Words = {
     "include": gettext_lazy("any tag"),
     "exclude": gettext_lazy("none"),
     "transform": gettext_lazy("none"),
+    "minimumAge": gettext_lazy("none"),
     "platform": gettext_lazy("the machine's own"),
 }
-LENGTHS = {"include": MAX_LENGTH, "exclude": MAX_LENGTH, "transform": MAX_TRANSFORM, "platform": 60}
+LENGTHS = {
+    "include": MAX_LENGTH,
+    "exclude": MAX_LENGTH,
+    "transform": MAX_TRANSFORM,
+    "minimumAge": 3,
+    "platform": 60,
+}
 BARE = "_bare"  # ends the name of the box that says "none of this here"
 
 

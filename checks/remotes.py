@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from django.conf import settings
 
-from checks.models import Registry
+from checks.models import Candidate, Image, Registry
 from checks.registry.certs_d import authorities_in
 from checks.registry.client import Access, RegistryClient
+from checks.registry.configs import About
 from checks.registry.credential_helpers import Account
 from checks.registry.docker_config import Login, Logins, read_config
 from checks.registry.lanes import Lanes, at_once
@@ -24,25 +25,39 @@ class Counted(Once):
     """A registry in one run: each question is asked once, and what that cost is counted.
 
     `traffics` has, by host, its own and that of the mirrors that are asked first. `lister` is the
-    registry itself.
+    registry itself. `told` is what images have said of themselves already, by digest: they are
+    not asked again.
     """
 
-    def __init__(self, lister: Lister, lanes: Lanes, mirrors: Sequence[Access] = ()) -> None:
+    def __init__(
+        self,
+        lister: Lister,
+        lanes: Lanes,
+        mirrors: Sequence[Access],
+        *,
+        told: Mapping[str, About],
+    ) -> None:
         others = [RegistryClient(each) for each in mirrors]
         super().__init__(Mirrored(lister, others) if others else lister, lanes)
         self.lister = lister
         access = lister.access
         self.traffic = access.traffic
         self.traffics = {each.host: each.traffic for each in (access, *mirrors)}
+        self._told = told
+
+    def about(self, repository: str, digest: str) -> About:
+        return self._told.get(digest) or super().about(repository, digest)
 
 
 def remotes(hosts: Iterable[str], trusted_since: datetime | None = None) -> dict[str, Counted]:
-    """A client for each host, which asks each question once. One query; raises UnreadableSecret.
+    """A client for each host, which asks each question once. Two queries; raises UnreadableSecret.
 
     Lists of tags that are kept and were fetched since `trusted_since` are not asked for again.
     """
     wanted = set(hosts)
     rows = {row.host: row for row in Registry.objects.reaching(wanted)}
+    candidates = Candidate.objects.filter(service__registry__in=wanted)
+    told = {row.pk: row.about for row in Image.objects.filter(pk__in=candidates.values("image"))}
     logins = Logins(read_config(settings.DOCKER_CONFIG))
     known = {host: access_of(host, rows.get(host), logins) for host in wanted | rows.keys()}
     return {
@@ -50,6 +65,7 @@ def remotes(hosts: Iterable[str], trusted_since: datetime | None = None) -> dict
             Lister(known[host], trusted_since),
             Lanes(_at_once(known[host], len(wanted))),
             [known[row.host] for row in rows.values() if row.stands_for(host)],
+            told=told,
         )
         for host in wanted
     }

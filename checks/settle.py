@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from checks import ignoring
-from checks.decide import Found, Verdict
+from checks.decide import Verdict
+from checks.lifecycle import Judged, close, keep_abouts, settle_candidates
 from checks.models import Candidate, Job, Service
+from checks.registry.configs import About
 from notifications.announce import Check, NewVersion, new_versions
 
 Status = Service.Status
@@ -19,13 +20,17 @@ Status = Service.Status
 @dataclass(frozen=True)
 class Checked:
     """A service and what a check of it came to: a verdict for a platform, or the `failure` that
-    prevented one. One that was not `asked` for waits, and its failure says so."""
+    prevented one. One that was not `asked` for waits, and its failure says so.
+
+    `runs` is what the image that runs says of itself, with the digest that it is known by.
+    """
 
     service: Service
     verdict: Verdict | None = None
     platform: str = ""
     failure: str = ""
     asked: bool = True
+    runs: tuple[str, About] | None = None
 
     @property
     def trouble(self) -> str:
@@ -39,15 +44,12 @@ class Checked:
 
 def settle(checked: Iterable[Checked], now: datetime) -> None:
     """Store the outcomes of checks, inside the caller's transaction."""
-    settled = {each.service.pk: each for each in checked if _settle(each, now)}
-    held: dict[str, list[Candidate]] = defaultdict(list)
-    for row in Candidate.objects.open().filter(service__in=settled):
-        held[row.service_id].append(row)
-    new: list[Candidate] = []
-    for pk, each in settled.items():
-        if each.verdict is not None:
-            new += _settle_candidates(each, each.verdict, held[pk], now)
-    Candidate.objects.bulk_create(new)
+    settled = {
+        each.service.pk: Judged(each.service, each.verdict, each.platform)
+        for each in checked
+        if _settle(each, now) and each.verdict is not None
+    }
+    settle_candidates(settled, now)
     # Rules may have been made or taken away meanwhile.
     ignoring.apply(settled, now)
 
@@ -76,68 +78,19 @@ def _settle(checked: Checked, now: datetime) -> bool:
             "baseline_digest": verdict.baseline,
             "baseline_at": now,
         }
+    if checked.runs:
+        keep_abouts(dict([checked.runs]), now)
+        fields["image"] = checked.runs[0]
     # The service may have been archived, or discovered anew, while the registry was asked.
     same = Service.objects.filter(pk=service.pk, image_ref=service.image_ref)
     return bool(same.update(**fields)) and verdict is not None
-
-
-def _settle_candidates(
-    checked: Checked, verdict: Verdict, open_ones: list[Candidate], now: datetime
-) -> list[Candidate]:
-    """Keep those that were found again and close the others; return those to be opened."""
-    service, platform = checked.service, checked.platform
-    found = {each.step: each for each in verdict.found}
-    for held in open_ones:
-        if verdict.trouble and held.step != Candidate.Step.REBUILT:
-            continue
-        there = found.get(held.step)
-        if there and (there.tag, there.digest) == (held.tag, held.digest):
-            facts = _facts(there, platform)
-            if any(getattr(held, name) != value for name, value in facts.items()):
-                Candidate.objects.filter(pk=held.pk).update(**facts)
-            del found[held.step]
-            continue
-        close(held, Candidate.Closed.SUPERSEDED if there else _why_gone(service, held), now)
-    return [
-        Candidate(
-            service=service,
-            step=each.step,
-            image_ref=service.image_ref,
-            tag=each.tag,
-            digest=each.digest,
-            opened_at=now,
-            **_facts(each, platform),
-        )
-        for each in found.values()
-    ]
-
-
-def _facts(found: Found, platform: str) -> dict[str, Any]:
-    """What an image has for a platform."""
-    return {
-        "arch": found.arch,
-        "platform_digest": found.platform_digest,
-        "platform": platform,
-        "platforms": list(found.platforms),
-    }
-
-
-def _why_gone(service: Service, held: Candidate) -> str:
-    runs = {held.digest, held.platform_digest} & set(service.running_digests)
-    return Candidate.Closed.APPLIED if runs else Candidate.Closed.GONE
-
-
-def close(candidate: Candidate, closed_as: str, now: datetime) -> None:
-    Candidate.objects.filter(pk=candidate.pk, closed_at=None).update(
-        closed_at=now, closed_as=closed_as
-    )
 
 
 def close_what_no_longer_applies(service_ids: list[str], now: datetime) -> int:
     """After discovery saw other images run: close the candidates that run now, or that were for
     another reference. Returns how many it closed."""
     closed = 0
-    rows = Candidate.objects.open().filter(service__in=service_ids).select_related("service")
+    rows = Candidate.objects.unclosed().filter(service__in=service_ids).select_related("service")
     for candidate in rows:
         service = candidate.service
         if {candidate.digest, candidate.platform_digest} & set(service.running_digests):
@@ -172,15 +125,16 @@ def announce(job: Job, service_ids: list[str], now: datetime) -> None:
     rows = list(
         Candidate.objects.offered()
         .filter(service__in=service_ids, announced_at=None)
-        .select_related("service__stack")
+        .select_related("service__stack", "service__image", "image")
         .order_by("service__stack__name", "service__name", "-opened_at")
     )
     if not rows:
         return
     check = Check(job.pk, job.reason, job.scope, len(service_ids))
     told = new_versions(check, [_news(row) for row in rows], now)
-    heard = [row.pk for row in rows if row.service_id in told]
-    Candidate.objects.filter(pk__in=heard).update(announced_at=now)
+    for channels in set(told.values()):
+        heard = [row.pk for row in rows if told.get(row.service_id) == channels]
+        Candidate.objects.filter(pk__in=heard).update(announced_at=now, announced_to=channels)
 
 
 def _news(candidate: Candidate) -> NewVersion:
@@ -192,7 +146,9 @@ def _news(candidate: Candidate) -> NewVersion:
         service_name=service.name,
         image=f"{service.registry}/{service.repository}:{service.tag}",
         current_tag=service.tag,
+        current_display_tag=service.display_tag,
         candidate_tag=candidate.tag,
+        candidate_display_tag=candidate.display_tag,
         candidate_digest=candidate.digest,
         step=candidate.step,
     )

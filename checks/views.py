@@ -12,17 +12,20 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from checks import history, overview, policies, results
+from checks import chronicle, history, overview, policies, results
 from checks.explaining import dropped_words
 from checks.kinds import KINDS
 from checks.models import Candidate, IgnoreRule, Job, Registry, Service
 from checks.policy_form import PolicyForm
+from checks.releases import markup, reading
+from dockrev.errors import RateLimited
 from dockrev.pages import PageRequest, page_of, words_of
 from dockrev.permissions import Role, requires, role_of
 
 LINES = 500  # of a log at once
 RULES = 50  # on a service's page
 RECENT = 10  # jobs on a service's page
+PAST = 5  # candidates that are over, on a service's page
 
 
 @require_safe
@@ -58,13 +61,14 @@ def change_policy(request: PageRequest, stack_id: str, service_id: str) -> HttpR
 
 
 def _service(stack_id: str, service_id: str) -> Service:
-    services = Service.objects.with_policies().select_related("stack__host")
+    services = Service.objects.with_policies().select_related("stack__host", "image")
     return get_object_or_404(services, pk=service_id, stack_id=stack_id)
 
 
 def _service_page(request: PageRequest, service: Service, form: PolicyForm) -> HttpResponse:
-    found = overview.by_step(service.candidates.open())
-    candidates = [each for each in found if not each.ignored_by_id]
+    unclosed = list(service.candidates.unclosed().select_related("image"))
+    there = overview.by_step(row for row in unclosed if not row.waits_until)
+    candidates = [row for row in there if not row.ignored_by_id]
     underway = overview.active()
     checking = (
         underway.services.get(service.pk)
@@ -74,18 +78,52 @@ def _service_page(request: PageRequest, service: Service, form: PolicyForm) -> H
     context = {
         "service": service,
         "candidates": candidates,
+        "waiting": overview.waiting(unclosed),
+        "past": _past(service),
         "offer": overview.offer(candidates),
         "form": form,
         "rows": form.rows(),
+        "minimum_age": form.place.held["minimumAge"].value,
         "platform": form.place.held["platform"].value or service.platform,
-        "steps": overview.side_by_side(service, found),
-        "rules": _rules(service, found),
+        "steps": overview.side_by_side(service, there),
+        "rules": _rules(service, there),
         "registry": Registry.objects.filter(host=service.registry).first(),
         "tags_left": dropped_words(service.tags_left),
         "checking": checking,
         "jobs": Job.objects.filter(service_id=service.pk).defer("params")[:RECENT],
     }
     return render(request, "checks/service.html", context)
+
+
+@require_safe
+@requires(Role.VIEWER)
+def show_history(request: PageRequest, stack_id: str, service_id: str) -> HttpResponse:
+    """What became of all that was ever newer for a service."""
+    service = _service(stack_id, service_id)
+    page = page_of(request, chronicle.candidates_of(service))
+    told = [(candidate, chronicle.events_of(candidate)) for candidate in page]
+    context = {"service": service, "page": page, "told": told}
+    return render(request, "checks/history.html", context)
+
+
+@require_safe
+@requires(Role.VIEWER)
+def show_notes(
+    request: PageRequest, stack_id: str, service_id: str, candidate_id: str
+) -> HttpResponse:
+    """A candidate's release notes: a page, or for htmx what stands on it."""
+    service = _service(stack_id, service_id)
+    rows = Candidate.objects.filter(service=service).select_related("image")
+    candidate = get_object_or_404(rows, pk=candidate_id)
+    candidate.service = service
+    try:
+        notes = reading.notes_of(candidate)
+    except RateLimited as error:
+        notes = reading.Notes(trouble=str(error))
+    body = markup.as_html(notes.release.body) if notes.release else ""
+    context = {"service": service, "candidate": candidate, "notes": notes, "body": body}
+    template = "checks/notes_text.html" if request.htmx else "checks/notes.html"
+    return render(request, template, context)
 
 
 @require_safe
@@ -143,6 +181,12 @@ def _rules(
         )
         for rule in rules
     ]
+
+
+def _past(service: Service) -> list[tuple[Candidate, chronicle.Event]]:
+    """The last candidates that are over, each with what ended it."""
+    over = chronicle.candidates_of(service).exclude(closed_at=None).order_by("-closed_at", "-pk")
+    return [(each, chronicle.events_of(each)[-1]) for each in over[:PAST]]
 
 
 def _log_after(job: Job, after: int) -> dict[str, object]:

@@ -75,15 +75,17 @@ def request(
     body: bytes | None = None,
     timeout: tuple[float, float] = (5.0, 10.0),
     max_bytes: int = 1024 * 1024,
+    longest_body: float = LONGEST_BODY,
     verify: bool | str = True,
     trusted: str = "",
 ) -> Response:
     """Send one request and read at most `max_bytes` of its answer. Redirects are not followed.
 
-    `timeout` is seconds to connect and seconds between bytes. `trusted` are certificates, as PEM,
-    that may sign the server's besides those that everybody trusts. Raises Unreachable.
+    `timeout` is seconds to connect and seconds between bytes, `longest_body` seconds for all of
+    the answer's body. `trusted` are certificates, as PEM, that may sign the server's besides those
+    that everybody trusts. Raises Unreachable.
     """
-    ends = time.monotonic() + timeout[0] + LONGEST_BODY
+    ends = time.monotonic() + timeout[0] + longest_body
     try:
         asked = _prepared(method, url, headers or {}, body)
         way = {"timeout": timeout, **_way(url, verify)}

@@ -52,12 +52,9 @@ _SETTINGS = frozenset(
         "schedule",
     }
 )
+_OVERVIEW = frozenset({"overview", "service", "change_policy", "stack_policy", "history", "notes"})
 NAVIGATION = (
-    Entry(
-        "overview",
-        _("Overview"),
-        frozenset({"overview", "service", "change_policy", "stack_policy"}),
-    ),
+    Entry("overview", _("Overview"), _OVERVIEW),
     Entry("queue", _("Queue"), frozenset({"queue", "job"})),
     Entry("deliveries", _("Deliveries"), frozenset({"deliveries", "delivery"})),
     Entry("settings", _("Settings"), _SETTINGS),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -34,7 +35,10 @@ class Check:
 
 @dataclass(frozen=True)
 class NewVersion:
-    """A newer image for one service. `image` is registry/repository:tag."""
+    """A newer image for one service. `image` is registry/repository:tag.
+
+    A display tag is the version behind a tag that is none, where that is known; else the tag.
+    """
 
     stack_id: str
     stack_name: str
@@ -42,7 +46,9 @@ class NewVersion:
     service_name: str
     image: str
     current_tag: str
+    current_display_tag: str
     candidate_tag: str
+    candidate_display_tag: str
     candidate_digest: str
     step: str
 
@@ -68,17 +74,17 @@ class Anomaly:
     last_error: str
 
 
-def new_versions(check: Check, found: Sequence[NewVersion], now: datetime) -> set[str]:
+def new_versions(check: Check, found: Sequence[NewVersion], now: datetime) -> dict[str, int]:
     """Write a message to every channel that wants to hear of these.
 
-    Returns the ids of the services that at least one channel is told about.
+    Returns how many channels are told, by the id of the service, without those of which none is.
     """
-    told: set[str] = set()
+    told: Counter[str] = Counter()
     for channel in Channel.objects.filter(enabled=True):
         wanted = [new for new in found if channel.wants(NEW_VERSION, new.stack_id)]
         if wanted:
             _tell(channel, check, wanted, now)
-            told.update(new.service_id for new in wanted)
+            told.update({new.service_id for new in wanted})
     return told
 
 

@@ -90,9 +90,9 @@ def _service_link(new: dict[str, Any]) -> dict[str, Any]:
         "serviceId": new["service_id"],
         "serviceName": new["service_name"],
         "currentTag": new["current_tag"],
-        "currentDisplayTag": new["current_tag"],
+        "currentDisplayTag": _shown(new, "current"),
         "candidateTag": new["candidate_tag"],
-        "candidateDisplayTag": new["candidate_tag"],
+        "candidateDisplayTag": _shown(new, "candidate"),
         "candidateDigest": new["candidate_digest"],
         "url": link(f"/services/{new['stack_id']}/{new['service_id']}"),
     }
@@ -185,11 +185,21 @@ def _omitted(count: int) -> list[str]:
 
 def _line(new: dict[str, Any]) -> str:
     name = f"{new['stack_name']} / {new['service_name']}"
-    if new["current_tag"] == new["candidate_tag"]:
-        words = _("%(name)s: %(image)s was rebuilt")
-        return words % {"name": name, "image": new["image"]}
-    words = _("%(name)s: %(old)s to %(new)s")
-    return words % {"name": name, "old": new["current_tag"], "new": new["candidate_tag"]}
+    old, shown = _shown(new, "current"), _shown(new, "candidate")
+    said = {"name": name, "image": new["image"], "old": old, "new": shown}
+    if new["current_tag"] != new["candidate_tag"]:
+        return _("%(name)s: %(old)s to %(new)s") % said
+    if shown in (old, new["candidate_tag"]):
+        return _("%(name)s: %(image)s was rebuilt") % said
+    if old == new["current_tag"]:
+        return _("%(name)s: %(image)s was rebuilt and is %(new)s") % said
+    return _("%(name)s: %(image)s was rebuilt, %(old)s to %(new)s") % said
+
+
+def _shown(new: dict[str, Any], which: str) -> str:
+    """The display tag; a message that was written by an earlier version has none."""
+    shown: str = new.get(f"{which}_display_tag") or new[f"{which}_tag"]
+    return shown
 
 
 _OWN = {NEW_VERSION: _new_version, ANOMALY: _anomalies}

@@ -121,10 +121,11 @@ def stacks() -> QuerySet[Any]:
 
 def services() -> ServiceQuerySet:
     """Services with all that their shape needs: two queries, however many there are."""
-    candidates = Prefetch("candidates", Candidate.objects.open(), to_attr="open_candidates")
+    unclosed = Candidate.objects.unclosed().select_related("image")
     return (
         Service.objects.with_policies()
-        .prefetch_related(candidates)
+        .select_related("image")
+        .prefetch_related(Prefetch("candidates", unclosed, to_attr="unclosed"))
         .order_by("stack__name", "stack_id", "name")
     )
 

@@ -10,8 +10,8 @@ from rest_framework import serializers
 
 from checks.policies import Place
 from checks.policy_form import LARGEST, LENGTHS, TRACKS
-from checks.versions.policies import FIELDS, LABELS, Source
-from dockrev.api.fields import Flag, Text
+from checks.versions.policies import FIELDS, LABELS, OLDEST, Source
+from dockrev.api.fields import Flag, Text, Whole
 
 
 def _text(name: str) -> Text:
@@ -27,6 +27,7 @@ class PolicyChange(serializers.Serializer[Any]):
     transform = _text("transform")
     largestStep = serializers.ChoiceField(list(LARGEST.items()), required=False, allow_null=True)
     prereleases = Flag(required=False, allow_null=True)
+    minimumAge = Whole(required=False, allow_null=True, min_value=0, max_value=OLDEST)
     platform = _text("platform")
 
 
@@ -45,6 +46,7 @@ class PolicyFacts(serializers.Serializer[Place]):
     transform = serializers.CharField(source="held.transform.value")
     largestStep = serializers.ChoiceField(list(LARGEST.items()), source="held.largestStep.value")
     prereleases = serializers.BooleanField(source="held.prereleases.value")
+    minimumAge = serializers.IntegerField(source="held.minimumAge.value", help_text=_("In days."))
     platform = serializers.CharField(source="held.platform.value")
     sources = serializers.SerializerMethodField()
     said = serializers.SerializerMethodField()

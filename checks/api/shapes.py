@@ -11,7 +11,8 @@ from rest_framework import serializers
 from checks import policies
 from checks.api.policy_shapes import PolicyFacts
 from checks.models import Candidate, Job, JobLog, Service, Stack
-from checks.overview import by_step, offer
+from checks.overview import by_step, offer, waiting
+from checks.releases.places import project_at
 from checks.versions.policies import Source
 from dockrev.api.answers import Page
 from dockrev.api.fields import Moment, NoneIfEmpty
@@ -23,6 +24,11 @@ class ImageFacts(serializers.Serializer[Service]):
     repository = NoneIfEmpty()
     tag = NoneIfEmpty()
     digest = serializers.SerializerMethodField()
+    displayTag = NoneIfEmpty(
+        source="display_tag",
+        help_text=_("The version behind a tag that is none, where it is known; else the tag."),
+    )
+    builtAt = Moment(source="runs.built_at", allow_null=True, help_text=_("As the image says."))
 
     def get_digest(self, service: Service) -> str | None:
         running = service.running_digests
@@ -30,22 +36,37 @@ class ImageFacts(serializers.Serializer[Service]):
 
 
 class CandidateFacts(serializers.Serializer[Candidate]):
+    id = serializers.CharField()
     kind = serializers.SerializerMethodField(help_text=_("`digest` where the tag stays."))
     step = serializers.ChoiceField(Candidate.Step.choices)
     tag = serializers.CharField()
     digest = serializers.CharField()
     archMatch = serializers.ChoiceField(Candidate.Arch.choices, source="arch")
     platforms = serializers.ListField(child=serializers.CharField())
-    displayTag = serializers.CharField(source="tag")
+    displayTag = serializers.CharField(
+        source="display_tag",
+        help_text=_("The version behind a tag that is none, where it is known; else the tag."),
+    )
+    builtAt = Moment(source="image.built_at", allow_null=True, help_text=_("As the image says."))
+    sourceUrl = serializers.SerializerMethodField(help_text=_("Where its source is, as it says."))
     discoveredAt = Moment(source="opened_at")
+
+    def get_sourceUrl(self, candidate: Candidate) -> str | None:
+        project = project_at(candidate.image.source) if candidate.image else None
+        return project.url if project else None
 
     @extend_schema_field(serializers.ChoiceField(["digest", "version"]))
     def get_kind(self, candidate: Candidate) -> str:
         return "digest" if candidate.step == Candidate.Step.REBUILT else "version"
 
 
+class WaitingFacts(CandidateFacts):
+    oldEnoughAt = Moment(source="waits_until")
+
+
 class ServiceFacts(serializers.Serializer[Service]):
-    """Needs services `with_policies` and, as `open_candidates`, the candidates that are open."""
+    """Needs services `with_policies`, `image` and, as `unclosed`, the candidates that are not
+    closed."""
 
     id = serializers.CharField()
     stackId = serializers.CharField(source="stack_id")
@@ -55,6 +76,7 @@ class ServiceFacts(serializers.Serializer[Service]):
     status = serializers.ChoiceField(Service.Status.choices)
     candidate = serializers.SerializerMethodField()
     candidates = serializers.SerializerMethodField()
+    waiting = serializers.SerializerMethodField()
     policy = serializers.SerializerMethodField()
     ignoredBy = serializers.SerializerMethodField()
     reason = NoneIfEmpty()
@@ -80,6 +102,11 @@ class ServiceFacts(serializers.Serializer[Service]):
         """The largest step first."""
         return [CandidateFacts(each).data for each in by_step(_offered(service))]
 
+    @extend_schema_field(WaitingFacts(many=True))
+    def get_waiting(self, service: Any) -> list[dict[str, Any]]:
+        """What is younger than the policy's minimum age: the first to be old enough first."""
+        return [WaitingFacts(row).data for row in waiting(service.unclosed)]
+
     @extend_schema_field(PolicyFacts(allow_null=True))
     def get_policy(self, service: Service) -> dict[str, Any] | None:
         """What holds for it; null as long as that is the default and nobody said it."""
@@ -92,15 +119,19 @@ class ServiceFacts(serializers.Serializer[Service]):
         """The id of the rule that hides what is newer, where nothing else is."""
         if _offered(service):
             return None
-        best = offer(service.open_candidates).best
+        best = offer(_open(service)).best
         return best.ignored_by_id if best else None
 
     def get_archived(self, service: Service) -> bool:
         return bool(service.archived_at or service.stack.archived_at)
 
 
+def _open(service: Any) -> list[Candidate]:
+    return [each for each in service.unclosed if not each.waits_until]
+
+
 def _offered(service: Any) -> list[Candidate]:
-    return [each for each in service.open_candidates if not each.ignored_by_id]
+    return [each for each in _open(service) if not each.ignored_by_id]
 
 
 class StackHead(serializers.Serializer[Stack]):

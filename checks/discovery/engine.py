@@ -25,8 +25,10 @@ from checks.discovery.projects import (
     FoundService,
 )
 from checks.discovery.unreachable import explain
+from checks.registry.configs import MAX_PLATFORM, About, about
 from checks.registry.reference import BadReference, Reference, parse
 from checks.versions.policies import known_labels
+from checks.versions.shapes import read
 
 CALL_TIMEOUT = 10  # seconds
 BUDGET = 25.0  # seconds for one engine: well inside the time that a quick job has
@@ -162,6 +164,8 @@ class _Look:
             running_digests=self._digests(image_ref, counted),
             running_image_id=newest.image_id,
             labels=_labels(newest.labels, image),
+            about=_about(image),
+            version_tag=_version_tag(image_ref, image),
         )
 
     def _digests(self, image_ref: str, containers: Iterable[_Container]) -> tuple[str, ...]:
@@ -198,6 +202,24 @@ def _labels(labels: Mapping[str, str], image: Answer) -> dict[str, str]:
 
 def _tag_of(image: Answer) -> str:
     return str((image.get("RepoTags") or [""])[0])
+
+
+def _about(image: Answer) -> About | None:
+    config = image.get("Config")
+    labels = config.get("Labels") if isinstance(config, dict) else None
+    platform = _platform(image.get("Os"), image.get("Architecture"), image.get("Variant"))
+    return about(labels, image.get("Created"), platform[:MAX_PLATFORM]) if image else None
+
+
+def _version_tag(image_ref: str, image: Answer) -> str:
+    """The most exact of the image's other tags, where its own is no version."""
+    ours = _parsed(image_ref)
+    if ours is None or read(ours.tag):
+        return ""
+    named = [_parsed(text) for text in image.get("RepoTags") or ()]
+    tags = [each.tag for each in named if each and _repository(each) == _repository(ours)]
+    versions = [(len(version.numbers), tag) for tag in tags if (version := read(tag))]
+    return max(versions, default=(0, ""))[1]
 
 
 def _parsed(text: str) -> Reference | None:

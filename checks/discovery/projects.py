@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from checks.registry.configs import About
+
 
 @dataclass(frozen=True)
 class FoundService:
@@ -15,8 +17,9 @@ class FoundService:
     and names no image. `state` is one of `Service.State`; without an engine it is `absent`.
     `platform` is `os/arch[/variant]` of what runs, or what the file asks for. `running_digests`
     are what its containers have of that repository (of a multi-platform image the index's), each
-    once, sorted. `running_image_id` is the engine's own id of the newest container's image.
-    `labels` are those that are about policy.
+    once, sorted. `running_image_id` is the engine's own id of the newest container's image, `about`
+    what that says of itself, and `version_tag` a tag of that repository that the engine has for it,
+    too, and that is a version, as `latest` is not. `labels` are those that are about policy.
     """
 
     name: str
@@ -27,6 +30,8 @@ class FoundService:
     running_digests: tuple[str, ...] = ()
     running_image_id: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    about: About | None = None
+    version_tag: str = ""
 
 
 @dataclass(frozen=True)

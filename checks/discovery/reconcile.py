@@ -15,7 +15,7 @@ from typing import Any
 from django.db import transaction
 
 from checks.discovery.projects import FoundHost, FoundProject, FoundService
-from checks.models import Host, Service, Stack
+from checks.models import Host, Image, Service, Stack
 from checks.registry.reference import BadReference, parse
 from checks.settle import close_what_no_longer_applies
 
@@ -42,9 +42,16 @@ SERVICE_FIELDS = (
     "running_digests",
     "running_image_id",
     "labels",
+    "image",
+    "version_tag",
     "missing_since",
 )
-GONE = {"state": Service.State.ABSENT, "replicas": 0, "running_digests": []}
+GONE = {
+    "state": Service.State.ABSENT,
+    "replicas": 0,
+    "running_digests": [],
+    "version_tag": "",
+}
 
 
 @dataclass(frozen=True)
@@ -121,6 +128,7 @@ class _Comparison:
             return
         with transaction.atomic():
             self._write_host()
+            self._write_images()
             Stack.objects.bulk_create(self.new_stacks, batch_size=BATCH)
             Stack.objects.bulk_update(self.old_stacks, STACK_FIELDS, batch_size=BATCH)
             Service.objects.bulk_create(self.new_services, batch_size=BATCH)
@@ -220,6 +228,18 @@ class _Comparison:
             self.host.seen_at = self.now
         self.host.save(update_fields=["platform", "error", "seen_at"])
 
+    def _write_images(self) -> None:
+        """Those that services refer to now, before them. What is written of one stays."""
+        wanted = {row.image_id for row in (*self.new_services, *self.old_services)} - {None}
+        services = [each for project in self.found.projects for each in project.services]
+        said = {digest: each.about for each in services if (digest := _image_digest(each))}
+        rows = [
+            Image.of(digest, about, self.now)
+            for digest, about in said.items()
+            if about and digest in wanted
+        ]
+        Image.objects.bulk_create(rows, batch_size=BATCH, ignore_conflicts=True)
+
     def _act(self, stack: Stack, action: str, reason: str = "") -> None:
         self.changes.actions.append(Action(stack.name, action, stack.pk, reason))
 
@@ -254,7 +274,10 @@ def _stack_values(project: FoundProject) -> dict[str, Any]:
 
 
 def _service_values(service: FoundService) -> dict[str, Any]:
+    # Without containers what a check has found out stays.
+    image = {"image_id": _image_digest(service)} if service.running_image_id else {}
     return {
+        **image,
         "image_ref": _clean(service.image_ref, 1024),
         **_reference_values(service.image_ref),
         "platform": _clean(service.platform, 60),
@@ -263,7 +286,13 @@ def _service_values(service: FoundService) -> dict[str, Any]:
         "running_digests": list(service.running_digests),
         "running_image_id": _clean(service.running_image_id, 160),
         "labels": dict(service.labels),
+        "version_tag": service.version_tag,
     }
+
+
+def _image_digest(service: FoundService) -> str | None:
+    """By which digest what the running image says of itself is kept."""
+    return service.running_digests[0] if service.running_digests and service.about else None
 
 
 def _reference_values(image_ref: str) -> dict[str, str]:

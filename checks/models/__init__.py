@@ -1,7 +1,9 @@
 """What runs here, what is newer, and the work that finds out."""
 
 from checks.models.candidates import Candidate, IgnoreRule
+from checks.models.images import Image
 from checks.models.jobs import Hold, Job, JobLog
+from checks.models.notes import ReleaseNotes
 from checks.models.registries import Registry, TagList
 from checks.models.stacks import Host, Service, Stack
 
@@ -10,9 +12,11 @@ __all__ = [
     "Hold",
     "Host",
     "IgnoreRule",
+    "Image",
     "Job",
     "JobLog",
     "Registry",
+    "ReleaseNotes",
     "Service",
     "Stack",
     "TagList",

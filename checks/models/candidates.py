@@ -10,13 +10,19 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from checks.models.images import Image
 from checks.models.stacks import Service, Stack
+from checks.versions.shapes import read
 from dockrev.fields import IdField
 
 
 class CandidateQuerySet(models.QuerySet["Candidate"]):
-    def open(self) -> Self:
+    def unclosed(self) -> Self:
+        """Those that are open, and those that wait to be."""
         return self.filter(closed_at=None)
+
+    def open(self) -> Self:
+        return self.unclosed().filter(waits_until=None)
 
     def offered(self) -> Self:
         """Those that are open and that no rule hides."""
@@ -28,9 +34,14 @@ class Candidate(models.Model):
 
     Closed as `applied` when what runs now is it, `superseded` when a newer digest took its
     place, `gone` when the registry or the service no longer has it. While a rule hides it, it
-    stays open, and `ignored_by` names the rule; `checks/ignoring.py` writes that. `arch` and
-    `platform_digest` are what it has for `platform`, or for none where that is empty.
+    stays open, and `ignored_by` names the rule; `checks/ignoring.py` writes that, and in `hidings`
+    when which rule did so. One that is younger than a policy wants waits until `waits_until`
+    before it is open; `offered_at` is when it was old enough. `superseded_by` took its place.
+    `arch` and `platform_digest` are what it has for `platform`, or for none where that is empty.
+    `version_tag` is a version that is known to have the same digest, where `tag` is none.
     """
+
+    MAX_HIDINGS = 20
 
     class Step(models.TextChoices):
         REBUILT = "rebuilt", _("rebuilt")
@@ -72,9 +83,32 @@ class Candidate(models.Model):
         related_name="hidden",
         verbose_name=_("ignored by"),
     )
+    hidings = models.JSONField(default=list, blank=True, editable=False)
+    waits_until = models.DateTimeField(_("waits until"), null=True, blank=True)
+    offered_at = models.DateTimeField(_("old enough since"), null=True, blank=True)
     announced_at = models.DateTimeField(_("announced"), null=True, blank=True)
+    announced_to = models.PositiveIntegerField(_("announced to"), default=0)
     closed_at = models.DateTimeField(_("closed"), null=True, blank=True)
     closed_as = models.CharField(_("closed as"), max_length=16, choices=Closed.choices, blank=True)
+    superseded_by = models.ForeignKey(
+        "self",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="superseded",
+        verbose_name=_("superseded by"),
+    )
+    image = models.ForeignKey(
+        Image,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="candidates",
+        verbose_name=_("image"),
+    )
+    version_tag = models.CharField(max_length=128, blank=True, editable=False)
 
     objects = CandidateQuerySet.as_manager()
 
@@ -85,13 +119,26 @@ class Candidate(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["service", "step"],
-                condition=Q(closed_at=None),
+                condition=Q(closed_at=None, waits_until=None),
                 name="one_open_candidate_per_step",
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["service", "step", "tag", "digest"],
+                condition=Q(closed_at=None, waits_until__isnull=False),
+                name="one_waiting_candidate_per_image",
+            ),
         ]
+        indexes = [models.Index(fields=["service", "-opened_at"], name="candidates_of_service")]
 
     def __str__(self) -> str:
         return f"{self.tag}@{self.digest[:19]}"
+
+    @property
+    def display_tag(self) -> str:
+        """Its tag; where that is no version, the version behind it. Asks for `image`."""
+        if read(self.tag):
+            return self.tag
+        return self.version_tag or (self.image.version if self.image else "") or self.tag
 
 
 class IgnoreRuleQuerySet(models.QuerySet["IgnoreRule"]):

@@ -8,6 +8,8 @@ from django.db import models
 from django.db.models import Count, Q, Subquery
 from django.utils.translation import gettext_lazy as _
 
+from checks.models.images import Image
+from checks.versions.shapes import read
 from dockrev.fields import IdField
 from dockrev.models import Setting
 
@@ -141,6 +143,8 @@ class Service(models.Model):
     `tag_gone` says that the registry listed its tag no more, or no longer had it, at that check.
     `policy` is what is said of it alone, `labels` what its `dockrev.*` labels say; what holds
     follows from these and others (`versions/policies.py`).
+    `image` is what runs, or ran last, as it speaks of itself; `version_tag` is another tag that the
+    engine has for it, where `tag` is no version.
     """
 
     class Status(models.TextChoices):
@@ -171,6 +175,16 @@ class Service(models.Model):
     replicas = models.PositiveIntegerField(_("containers"), default=0)
     running_digests = models.JSONField(_("running digests"), default=list, blank=True)
     running_image_id = models.CharField(_("running image"), max_length=160, blank=True)
+    image = models.ForeignKey(
+        Image,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="services",
+        verbose_name=_("image that runs"),
+    )
+    version_tag = models.CharField(max_length=128, blank=True, editable=False)
     baseline_ref = models.CharField(max_length=1024, blank=True, editable=False)
     baseline_digest = models.CharField(max_length=160, blank=True, editable=False)
     baseline_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -208,3 +222,22 @@ class Service(models.Model):
     def runs_on(self) -> str:
         """The platform that its images have to be for; empty where nothing says so."""
         return self.platform or self.stack.host.platform
+
+    @property
+    def digests(self) -> list[str]:
+        """What runs, or stands in for it."""
+        known = self.baseline_digest if self.baseline_ref == self.image_ref else ""
+        stand_in = self.pinned_digest or known
+        return self.running_digests or list(filter(None, [stand_in]))
+
+    @property
+    def runs(self) -> Image | None:
+        """What runs, as it speaks of itself. Asks for `image`."""
+        return self.image if self.image_id in self.digests else None
+
+    @property
+    def display_tag(self) -> str:
+        """Its tag; where that is no version, the version behind it as far as that is known."""
+        if not self.tag or read(self.tag):
+            return self.tag
+        return self.version_tag or (self.runs.version if self.runs else "") or self.tag

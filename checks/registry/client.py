@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from checks.decide import Child
 from checks.registry.access import Access
 from checks.registry.auth import Grants, refusal
+from checks.registry.configs import About, read_config
 from checks.registry.errors import (
     BadAnswer,
     NotFound,
@@ -19,7 +20,7 @@ from checks.registry.errors import (
     Unauthorized,
     Unavailable,
 )
-from checks.registry.manifests import ACCEPT, Manifest, read_manifest
+from checks.registry.manifests import ACCEPT, Manifest, digest_of, read_manifest
 from checks.registry.reference import Reference, is_digest
 from checks.registry.tags import NotModified, Tags, etag_of, every_tag
 from checks.registry.transport import Question, ask, origin
@@ -51,18 +52,21 @@ class _Kind:
 _MANIFEST = _Kind({"Accept": ACCEPT, "Accept-Encoding": "identity"}, 4 * MIB)
 # Docker Hub sends all tags as one page.
 _TAGS = _Kind({"Accept": "application/json"}, 8 * MIB)
+_CONFIG = _Kind({"Accept-Encoding": "identity"}, 1 * MIB)
 _GRANTS = Grants()
 
 
 class RegistryClient:
-    """One registry. Keeps no state but what the process shares: threads may use one together.
+    """One registry. Threads may use one together.
 
-    Every method may raise RegistryError.
+    Besides what the process shares it keeps which config the images have that it read: to ask for
+    that again would count as one more pull. Every method may raise RegistryError.
     """
 
     def __init__(self, access: Access, grants: Grants = _GRANTS) -> None:
         self.access = access
         self.grants = grants
+        self._configs: dict[str, str] = {}
 
     def head(self, reference: Reference) -> str:
         """Return the digest under a reference's tag, by a HEAD, which Docker Hub does not count.
@@ -86,7 +90,23 @@ class RegistryClient:
             raise self._bad(answer, _MANIFEST)
         named = answer.headers.get("Docker-Content-Digest", "").strip()
         expected = target if is_digest(target) else named if is_digest(named) else ""
-        return read_manifest(answer.body, expected, self.access.host)
+        manifest = read_manifest(answer.body, expected, self.access.host)
+        self._configs[manifest.digest] = manifest.config
+        return manifest
+
+    def about(self, repository: str, digest: str) -> About:
+        """Return what a single image says of itself, by its digest: its config is read."""
+        if digest not in self._configs:
+            self.manifest(repository, digest)
+        config = self._configs[digest]
+        if not config:
+            text = _("%(host)s has no image with a config under %(digest)s.")
+            raise BadAnswer(text % {"host": self.access.host, "digest": digest})
+        body = self._config(repository, config)
+        if digest_of(body, config) != config:
+            text = _("%(host)s sent a config that is not the one that its digest names.")
+            raise BadAnswer(text % {"host": self.access.host})
+        return read_config(body, self.access.host)
 
     def tags(self, repository: str, known: Tags | None = None) -> Tags:
         """Return all tags, in whatever order the registry has them.
@@ -124,6 +144,16 @@ class RegistryClient:
         if method == "GET":
             self.access.traffic.pulled()
         return answer
+
+    def _config(self, repository: str, digest: str) -> bytes:
+        path = f"/v2/{quote(repository)}/blobs/{quote(digest, safe=':')}"
+        answer = self._ask("GET", repository, self.access.base_url + path, _CONFIG)
+        if answer.status == 404:
+            named = {"host": self.access.host, "image": repository}
+            raise NotFound(_("%(host)s does not have the config of an image of %(image)s.") % named)
+        if answer.status != 200 or answer.truncated:
+            raise self._bad(answer, _CONFIG)
+        return answer.body
 
     def _page(self, repository: str, url: str, known: str) -> http.Response:
         """One page of tags. Raises NotModified if it is still the one that `known` names."""

@@ -25,10 +25,14 @@ _PLATFORM_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,29}")
 
 @dataclass(frozen=True)
 class Manifest:
-    """`children` is None for a single image, and for an index that names no platform."""
+    """`children` is None for a single image, and for an index that names no platform.
+
+    `config` is the digest of a single image's config; empty where it names none.
+    """
 
     digest: str
     children: tuple[Child, ...] | None
+    config: str = ""
 
 
 def read_manifest(body: bytes, digest: str, host: str) -> Manifest:
@@ -41,7 +45,8 @@ def read_manifest(body: bytes, digest: str, host: str) -> Manifest:
         text = _("%(host)s sent a manifest that is not the one that its digest names.")
         raise BadAnswer(text % {"host": host})
     try:
-        return Manifest(actual, _children(json.loads(body)))
+        manifest = json.loads(body)
+        return Manifest(actual, _children(manifest), _config(manifest))
     except (ValueError, RecursionError):
         text = _("%(host)s did not send an image's manifest that can be read.")
         raise BadAnswer(text % {"host": host}) from None
@@ -64,6 +69,12 @@ def _children(manifest: Any) -> tuple[Child, ...] | None:
     if is_image and listed is None:
         return None
     raise ValueError("neither an image nor an index, or both")
+
+
+def _config(manifest: dict[str, Any]) -> str:
+    config = manifest.get("config")
+    digest = config.get("digest") if isinstance(config, dict) else None
+    return digest if isinstance(digest, str) and is_digest(digest) else ""
 
 
 def _child(entry: Any) -> Child | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from checks.decide import Child, Remote
+from checks.registry.configs import About
 from checks.registry.errors import RegistryError, Resting, Unavailable
 from checks.registry.reference import Reference
 
@@ -30,6 +31,9 @@ class Mirrored:
 
     def children(self, reference: Reference, digest: str) -> tuple[Child, ...] | None:
         return self._first(lambda remote: remote.children(reference, digest))
+
+    def about(self, repository: str, digest: str) -> About:
+        return self._first(lambda remote: remote.about(repository, digest))
 
     def tags(self, repository: str) -> Iterable[str]:
         try:

@@ -8,6 +8,7 @@ from threading import Lock
 from typing import Any, TypeVar
 
 from checks.decide import Child, Remote
+from checks.registry.configs import About
 from checks.registry.lanes import Lanes
 from checks.registry.reference import Reference
 
@@ -37,6 +38,10 @@ class Once:
             key, lambda: self._remote.children(reference, digest)
         )
         return children
+
+    def about(self, repository: str, digest: str) -> About:
+        about: About = self._once(("about", digest), lambda: self._remote.about(repository, digest))
+        return about
 
     def tags(self, repository: str) -> Iterable[str]:
         tags: Iterable[str] = self._once(

@@ -17,7 +17,7 @@ from typing import Any
 from checks.versions.shapes import Version, is_signature, read
 
 Test = Callable[[str], bool]
-_Best = dict[str, tuple[Version, str]]
+_Best = dict[str, list[tuple[Version, str]]]  # of each step, the highest first
 
 PATCH, MINOR, MAJOR, OTHER = "patch", "minor", "major", "other"
 STEPS = (MAJOR, OTHER, MINOR, PATCH)
@@ -48,7 +48,8 @@ class Policy:
     """What a user wants to hear of. The tests are given a whole tag.
 
     `ignored` names the rule that hides one. `comparable` turns a tag into the part that is read
-    as its version, None where it does not fit.
+    as its version, None where it does not fit. `lower` is how many tags below the highest of each
+    step are told, too.
     """
 
     include: Test | None = None
@@ -57,6 +58,7 @@ class Policy:
     comparable: Callable[[str], str | None] | None = None
     largest: str = MAJOR
     prereleases: bool = False
+    lower: int = 0
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,8 @@ class Choice:
     """The highest tag of each step, the largest step first, and how many others fell to what.
 
     `hidden` are the highest of those that a rule hides, and `by_rule` says how many each rule hides
-    and which of them is the highest. `listed` says whether the tag that runs is
+    and which of them is the highest. `lower` are those below `newest`, as many as the policy asks
+    for, the highest first. `listed` says whether the tag that runs is
     among those on offer.
     """
 
@@ -73,6 +76,7 @@ class Choice:
     by_rule: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     dropped: Mapping[str, int] = field(default_factory=dict)
     listed: bool = False
+    lower: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 EVERYTHING = Policy()
@@ -98,13 +102,14 @@ def choose(current: str, tags: Iterable[str], policy: Policy = EVERYTHING) -> Ch
             continue
         if rule := policy.ignored and policy.ignored(tag):
             dropped[Dropped.IGNORED] += 1
-            _keep(hidden, now, found, tag)
+            _keep(hidden, now, (found, tag))
             count, highest = by_rule.get(str(rule), (0, (found.place, tag)))
             by_rule[str(rule)] = count + 1, max(highest, (found.place, tag))
         else:
-            _keep(best, now, found, tag)
+            _keep(best, now, (found, tag), most=1 + policy.lower)
     counted = {rule: (count, highest[1]) for rule, (count, highest) in by_rule.items()}
-    return Choice(_tags(best), _tags(hidden), counted, dropped, listed)
+    lower = {step: tuple(tag for _version, tag in kept[1:]) for step, kept in best.items()}
+    return Choice(_tags(best), _tags(hidden), counted, dropped, listed, lower)
 
 
 def version_of(tag: str, policy: Policy = EVERYTHING) -> Version | None:
@@ -129,14 +134,21 @@ def step_between(now: Version, then: Version) -> str:
     return (MAJOR, MINOR, PATCH)[min(moved, 2)]
 
 
-def _keep(best: _Best, now: Version, found: Version, tag: str) -> None:
-    step = step_between(now, found)
-    if step not in best or (best[step][0].place, best[step][1]) < (found.place, tag):
-        best[step] = (found, tag)
+def _keep(best: _Best, now: Version, found: tuple[Version, str], *, most: int = 1) -> None:
+    kept = best.setdefault(step_between(now, found[0]), [])
+    if len(kept) < most or _place(kept[-1]) < _place(found):
+        kept.append(found)
+        kept.sort(key=_place, reverse=True)
+        del kept[most:]
+
+
+def _place(found: tuple[Version, str]) -> tuple[object, ...]:
+    version, tag = found
+    return version.place, tag
 
 
 def _tags(best: _Best) -> dict[str, str]:
-    return {step: best[step][1] for step in STEPS if step in best}
+    return {step: best[step][0][1] for step in STEPS if step in best}
 
 
 def _judge(now: Version, tag: str, policy: Policy) -> Version | Dropped:

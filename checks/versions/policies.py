@@ -21,6 +21,7 @@ from checks.versions.transforms import MAX_TRANSFORM, transform
 AUTO, DIGEST, VERSION, NOTHING = "auto", "digest", "version", "nothing"
 MAX_LABEL = MAX_TRANSFORM + 1  # kept of a label: as long as what no field takes any more
 MAX_SHOWN = 80
+OLDEST = 365  # days, of a minimum age
 
 # As Go names them, and so every image index.
 _SYSTEMS = ("linux", "windows", "darwin", "freebsd", "netbsd", "openbsd", "solaris", "aix")
@@ -146,6 +147,15 @@ def _transform(text: str) -> str:
     return text
 
 
+def _days(text: str) -> int:
+    """Whole days; none where nothing is written."""
+    if not text:
+        return 0
+    if text.isascii() and text.isdigit() and len(text) <= len(str(OLDEST)) and int(text) <= OLDEST:
+        return int(text)
+    raise BadPattern(_("Write a number of days from 0 to %(most)d.") % {"most": OLDEST}, 0)
+
+
 def _platform(text: str) -> str:
     if not text:
         return text
@@ -176,6 +186,7 @@ FIELDS = {
         Field("transform", "dockrev.transform", "", _transform),
         Field("largestStep", "dockrev.largest-step", MAJOR, _word(PATCH, MINOR, MAJOR)),
         Field("prereleases", "dockrev.prereleases", False, _truth),
+        Field("minimumAge", "dockrev.minimum-age", 0, _days),
         Field("platform", "dockrev.platform", "", _platform),
     )
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from checks.versions.choice import Policy
@@ -11,6 +12,8 @@ from checks.versions.ignores import Ignores
 from checks.versions.patterns import pattern
 from checks.versions.policies import Held, holding
 from checks.versions.transforms import transform
+
+LOOKED_AT_BELOW = 4  # versions of each step, where higher ones are too young
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,13 @@ class Wishes:
             comparable=transform(written) if written else None,
             largest=self._get("largestStep"),
             prereleases=self._get("prereleases"),
+            lower=LOOKED_AT_BELOW if self.minimum_age else 0,
         )
+
+    @property
+    def minimum_age(self) -> timedelta:
+        """How old an image has to be before people hear of it."""
+        return timedelta(days=self._get("minimumAge"))
 
     def _get(self, name: str) -> Any:
         return self.held[name].value

@@ -77,6 +77,17 @@ class TestPins:
         }
         assert ended.json["summary"] == {"services": 1, "updates": 1, "errors": 0}
 
+    def test_it_says_which_version_is_behind_latest(
+        self, check: Check, compose_file: ComposeFile, registry: Registry
+    ) -> None:
+        old = registry.push_image("cmd/latest", "latest", content="old")
+        labels = {"org.opencontainers.image.version": "1.27.4"}
+        new = registry.push_image("cmd/latest", "latest", content="new", labels=labels)
+        file = compose_file(api=f"{registry.address}/cmd/latest:latest@{old}")
+        found = check(file, "--json").services["api"]["candidate"]
+        assert (found["tag"], found["displayTag"]) == ("latest", "1.27.4")
+        assert f"rebuilt: latest@{new} (1.27.4)" in check(file).out
+
     @pytest.mark.parametrize("platform", ["", "linux/arm64"])
     def test_it_sees_that_our_part_of_a_moved_index_is_the_same(
         self, check: Check, compose_file: ComposeFile, registry: Registry, platform: str

@@ -12,7 +12,7 @@ import time_machine
 from django.utils import timezone
 
 from checks import ignoring, queue
-from checks.models import Candidate, IgnoreRule, Job, Service, Stack
+from checks.models import Candidate, IgnoreRule, Image, Job, Service, Stack
 from checks.settle import close_what_no_longer_applies
 from checks.tasks import run_job
 from dockrev.models import Setting
@@ -462,7 +462,9 @@ class TestTagLists:
         """What is known by its digest costs a HEAD, which registries do not count."""
         service = rows.service(f"{server.address}/acme/api:1.0", running=(self.DIGESTS["1.0"],))
         known = {"image_ref": service.image_ref, "tag": "1.1", "digest": self.DIGESTS["1.1"]}
-        Candidate.objects.create(service=service, step="minor", opened_at=timezone.now(), **known)
+        now = timezone.now()
+        image = Image.objects.create(digest=self.DIGESTS["1.1"], read_at=now)
+        Candidate.objects.create(service=service, step="minor", opened_at=now, image=image, **known)
         check(service)
         assert Candidate.objects.open().get().tag == "1.1"
         assert [(asked.method, asked.path.rpartition("/")[2]) for asked in server.asked] == [

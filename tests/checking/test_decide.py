@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 import pytest
 
 from checks.decide import Child, Found, Local, Verdict, child_for, decide
+from checks.registry.configs import About
 from checks.registry.errors import NotFound, RegistryError, Unavailable
 from checks.registry.reference import Reference, parse
+from checks.versions.policies import Source, holding
+from checks.versions.wishes import Wishes
 from tests.github import digest
 
 T = TypeVar("T")
 OLD, NEW, INDEX = digest("old"), digest("new"), digest("index")
 NGINX = parse("nginx:stable")
-RUNS_OLD = Local(NGINX, running=frozenset({OLD}), platform="linux/amd64", started=True)
+RUNS_OLD = Local(
+    NGINX, running=frozenset({OLD}), platform="linux/amd64", started=True, reads_about=False
+)
 
 
 @dataclass
@@ -28,6 +34,12 @@ class Has:
     others: dict[str, str] = field(default_factory=dict)
     listed: Sequence[str] | RegistryError = ("1.27",)
     asked: list[str] = field(default_factory=list)
+    built: dict[str, datetime] = field(default_factory=dict)
+    runs_on: str = ""
+
+    def about(self, repository: str, digest: str) -> About:
+        self.asked.append("ABOUT")
+        return About(self.built.get(digest), platform=self.runs_on)
 
     def head(self, reference: Reference) -> str:
         self.asked.append("HEAD")
@@ -234,6 +246,17 @@ class TestVersions:
         ("linux/arm/v6", ["linux/arm/v5", "linux/arm/v7"], "linux/arm/v5"),
         ("linux/arm/v6", ["linux/arm/v7"], None),
         ("linux/arm", ["linux/arm/v6", "linux/arm/v7"], "linux/arm/v7"),
+        ("linux/arm64", ["linux/amd64", "linux/arm/v7", "linux/arm/v6"], "linux/arm/v7"),
+        ("linux/arm64", ["linux/arm/v7", "linux/arm64"], "linux/arm64"),
+        ("linux/arm/v7", ["linux/arm64"], None),
+        ("linux/amd64", ["linux/386", "linux/arm64"], "linux/386"),
+        ("linux/amd64", ["linux/386", "linux/amd64"], "linux/amd64"),
+        ("linux/amd64", ["linux/amd64/v3"], None),
+        ("linux/amd64/v3", ["linux/amd64", "linux/amd64/v2"], "linux/amd64/v2"),
+        ("linux/386", ["linux/amd64"], None),
+        ("linux/arm/vx", ["linux/arm/v6", "linux/arm/vx"], "linux/arm/vx"),
+        ("linux/arm/v9999999", ["linux/arm/v7"], None),
+        ("windows/amd64", ["linux/amd64"], None),
         ("", ["linux/amd64"], None),
     ],
 )
@@ -242,3 +265,81 @@ def test_it_takes_the_image_that_the_engine_would(
 ) -> None:
     found = child_for(ours, tuple(Child(platform, digest(platform)) for platform in theirs))
     assert (found.platform if found else None) == chosen
+
+
+class TestSingleImages:
+    """An image that is in no index names its platform in its config."""
+
+    @pytest.mark.parametrize(
+        ("runs_on", "arch"),
+        [("linux/amd64", "match"), ("linux/arm64", "mismatch"), ("", "unknown")],
+    )
+    def test_it_says_for_which_platform_it_is(self, runs_on: str, arch: str) -> None:
+        local = replace(RUNS_OLD, reads_about=True)
+        (found,) = decide(local, Has(NEW, runs_on=runs_on)).found
+        assert (found.arch, found.platforms) == (arch, (runs_on,) if runs_on else ())
+
+    def test_it_is_read_once(self) -> None:
+        local = replace(RUNS_OLD, reads_about=True)
+        (found,) = decide(local, Has(NEW, runs_on="linux/arm64")).found
+        registry = Has(NEW)
+        again = replace(local, known={NEW: found})
+        assert decide(again, registry).found == (found,)
+        assert registry.asked == ["HEAD"]
+
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+A_WEEK = Wishes(held=holding({Source.SERVICE: {"minimumAge": 7}}))
+SERIES = ("1.27", "1.28", "1.29", "1.30", "1.31", "1.32", "1.33", "1.34")
+
+
+def days_ago(days: float) -> datetime:
+    return NOW - timedelta(days=days)
+
+
+class TestMinimumAge:
+    def decided(self, ages: dict[str, float], listed: Sequence[str] = SERIES) -> Verdict:
+        built = {digest(tag): days_ago(days) for tag, days in ages.items()}
+        others = {tag: digest(tag) for tag in listed if tag != "1.27"}
+        self.registry = Has(OLD, others=others, listed=listed, built=built)
+        local = replace(VERSION, reads_about=True, now=NOW)
+        return decide(local, self.registry, A_WEEK)
+
+    def test_it_offers_the_highest_that_is_old_enough(self) -> None:
+        verdict = self.decided({"1.34": 1, "1.33": 6.9, "1.32": 7, "1.31": 90})
+        assert [each.tag for each in verdict.found] == ["1.32"]
+        assert verdict.status == "update_available"
+        waits = {each.tag: each.waits_until for each in verdict.waiting}
+        assert waits == {"1.34": days_ago(-6), "1.33": days_ago(6.9) + timedelta(days=7)}
+
+    def test_it_looks_at_four_below_the_highest_and_no_more(self) -> None:
+        verdict = self.decided(dict.fromkeys(SERIES, 1))
+        assert [each.tag for each in verdict.waiting] == ["1.34", "1.33", "1.32", "1.31", "1.30"]
+        assert (verdict.status, verdict.found) == ("up_to_date", ())
+        assert self.registry.asked.count("ABOUT") == 5
+
+    def test_it_looks_at_one_where_that_is_old_enough(self) -> None:
+        verdict = self.decided({"1.34": 8})
+        assert [each.tag for each in verdict.found] == ["1.34"]
+        assert self.registry.asked.count("ABOUT") == 1
+
+    def test_it_takes_each_step_by_itself(self) -> None:
+        verdict = self.decided({"2.0": 1, "1.28": 30}, ["1.27", "1.28", "2.0"])
+        assert [each.tag for each in verdict.found] == ["1.28"]
+        assert [each.tag for each in verdict.waiting] == ["2.0"]
+
+    def test_it_counts_from_when_it_was_seen_where_the_image_does_not_say(self) -> None:
+        verdict = self.decided({}, ["1.27", "1.28"])
+        assert [each.waits_until for each in verdict.waiting] == [NOW + timedelta(days=7)]
+        first = replace(verdict.waiting[0], seen_at=days_ago(8))
+        local = replace(VERSION, now=NOW, known={first.digest: first})
+        later = decide(local, self.registry, A_WEEK)
+        assert [each.tag for each in later.found] == ["1.28"]
+        assert later.waiting == ()
+
+    def test_it_has_a_rebuilt_image_wait_too(self) -> None:
+        registry = Has(NEW, built={NEW: days_ago(2)})
+        local = replace(RUNS_OLD, reads_about=True, now=NOW)
+        verdict = decide(local, registry, A_WEEK)
+        assert (verdict.status, verdict.found) == ("up_to_date", ())
+        assert [each.waits_until for each in verdict.waiting] == [NOW + timedelta(days=5)]

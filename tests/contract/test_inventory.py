@@ -30,6 +30,8 @@ def test_it_lists_a_service_with_what_is_newer(viewer: Program) -> None:
         "repository": "library/nginx",
         "tag": "1.25",
         "digest": "sha256:" + "a" * 64,
+        "displayTag": "1.25",
+        "builtAt": None,
     }
     assert shown["status"] == "update_available"
     assert shown["candidate"] == shown["candidates"][0]

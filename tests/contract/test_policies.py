@@ -21,6 +21,7 @@ DEFAULTS = {
     "transform": "",
     "largestStep": "major",
     "prereleases": False,
+    "minimumAge": 0,
     "platform": "",
 }
 SILENT = dict.fromkeys(DEFAULTS)
@@ -102,6 +103,7 @@ def test_it_lets_the_nearest_say_what_holds(admin: Program) -> None:
         "transform": "",
         "largestStep": "patch",
         "prereleases": True,
+        "minimumAge": 0,
         "platform": "linux/arm64",
     }
     assert sources(admin.get(place_of("stack", row))) == {
@@ -182,6 +184,10 @@ REFUSED: list[tuple[dict[str, Any], str, int | None]] = [
     ({"track": ""}, "track", None),
     ({"largestStep": "other"}, "largestStep", None),
     ({"prereleases": "yes"}, "prereleases", None),
+    ({"minimumAge": -1}, "minimumAge", None),
+    ({"minimumAge": 366}, "minimumAge", None),
+    ({"minimumAge": "7"}, "minimumAge", None),
+    ({"minimumAge": True}, "minimumAge", None),
     ({"platform": "linux/amd46"}, "platform", 6),
     ({"platform": "\ud800"}, "platform", None),
     ({"include": 1}, "include", None),

@@ -190,3 +190,21 @@ def test_it_checks_by_the_labels_that_a_project_is_started_with(
     assert looked(transform=either, track="whatever") == ("check.service", ["7"])
     discover()
     assert not Job.objects.active().exists()
+
+
+def test_it_knows_which_version_is_behind_latest(
+    project_2: Project, make_image: ImageMaker, registry: Registry, docker_engine: Engine
+) -> None:
+    """The engine says so for nothing: the image's label, or another tag that it has of it."""
+    make_image("acme/web:latest", "labelled", org_opencontainers_image_version="1.27.3")
+    image = f"{registry.address}/acme/web:latest"
+    project_2.write(f"web: {{image: '{image}'}}")
+    project_2("up", "-d")
+    discover()
+    service = Service.objects.select_related("image").get()
+    assert service.runs is not None
+    assert service.runs.built_at is not None
+    assert service.display_tag == "1.27.3"
+    docker_engine.client.images.get(image).tag(image.removesuffix(":latest"), "1.28")
+    discover()
+    assert Service.objects.get().display_tag == "1.28"

@@ -48,7 +48,9 @@ def news(service: str = "api", image: str = "ghcr.io/acme/api:1", stack: str = "
         service_name=service,
         image=image,
         current_tag="1",
+        current_display_tag="1",
         candidate_tag="1",
+        candidate_display_tag="1",
         candidate_digest=digest(image),
         step="rebuilt",
     )
@@ -66,7 +68,7 @@ def channel(place: Sink, **given: Any) -> Channel:
     return Channel.objects.create(config=json.dumps(config), **row)
 
 
-def tell(*found: NewVersion, check: Check = CHECK) -> set[str]:
+def tell(*found: NewVersion, check: Check = CHECK) -> dict[str, int]:
     return new_versions(check, found or [news()], timezone.now())
 
 
@@ -158,7 +160,7 @@ class TestChoice:
         channel(place, enabled=False)
         channel(place, events=[])
         channel(place, stack_ids=["stk_2"])
-        assert tell(news("a", stack="1"), news("b", stack="2")) == {"svc_b"}
+        assert tell(news("a", stack="1"), news("b", stack="2")) == {"svc_b": 1}
         assert Notification.objects.count() == 1
 
     def test_it_waits_for_company_of_the_same_image(self, place: Sink) -> None:

@@ -102,10 +102,13 @@ class Registry:
         content: str = "",
         platform: str = "linux/amd64",
         media_type: str = DOCKER_MANIFEST,
+        created: str = "",
+        labels: Mapping[str, str] | None = None,
     ) -> str:
         """Store an image of one small file; other content is another digest. Return its digest."""
         layer = _layer(content)
-        config = json.dumps(_config_of(platform, layer)).encode()
+        said = {"created": created} if created else {}
+        config = json.dumps({**_config_of(platform, layer, labels or {}), **said}).encode()
         config_type, layer_type = CONFIG_AND_LAYER[media_type]
         manifest = {
             "schemaVersion": 2,
@@ -209,11 +212,11 @@ def _layer(content: str) -> bytes:
     return packed.getvalue()
 
 
-def _config_of(platform: str, layer: bytes) -> dict[str, Any]:
+def _config_of(platform: str, layer: bytes, labels: Mapping[str, str]) -> dict[str, Any]:
     os, architecture, variant = [*platform.split("/"), ""][:3]
     return {
         "os": os,
         "architecture": architecture,
         "rootfs": {"type": "layers", "diff_ids": [digest_of(layer)]},
-        "config": {"Cmd": ["/content"]},
+        "config": {"Cmd": ["/content"], **({"Labels": dict(labels)} if labels else {})},
     } | ({"variant": variant} if variant else {})

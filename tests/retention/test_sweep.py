@@ -14,7 +14,7 @@ from django.utils import timezone
 from checks import queue
 from checks.kinds import Outcome
 from checks.maintenance import enqueue_scheduled
-from checks.models import Candidate, IgnoreRule, Job, Service
+from checks.models import Candidate, IgnoreRule, Image, Job, ReleaseNotes, Service
 from checks.tasks import run_job
 from dockrev import preferences, retention
 from integrations.models import Delivery
@@ -41,12 +41,21 @@ def long_ago(client: Client) -> None:
         now = timezone.now()
         for step, closed in (("rebuilt", None), ("minor", now)):
             Candidate.objects.create(
-                service=service, step=step, tag="1", digest="d", opened_at=now, closed_at=closed
+                service=service,
+                step=step,
+                tag="1",
+                digest="d",
+                opened_at=now,
+                closed_at=closed,
+                image=Image.objects.create(digest=step, read_at=now),
             )
         for ends in (None, now):
             IgnoreRule.objects.create(
                 scope="all", kind="exact", value="1", enabled=False, expires_at=ends
             )
+        ReleaseNotes.objects.create(place="github.com/acme/api", tag="v1", fetched_at=now)
+        service.image = Image.objects.create(digest="runs", read_at=now)
+        service.save(update_fields=["image"])
         for due in (None, now):
             Notification.objects.create(
                 channel=channel, kind="x", created_at=now, next_attempt_at=due
@@ -64,10 +73,13 @@ def test_it_deletes_what_ended_before_the_time_that_is_set() -> None:
         "ignore rules": 1,
         "candidates": 1,
         "tag lists": 0,
+        "images": 1,
+        "release notes": 1,
         "deliveries": 1,
     }
     assert not Delivery.objects.exists()
     assert Candidate.objects.get().closed_at is None
+    assert set(Image.objects.values_list("digest", flat=True)) == {"rebuilt", "runs"}
     assert Notification.objects.get().next_attempt_at is not None
     assert set(Job.objects.values_list("kind", flat=True)) == {"discovery", "maintenance"}
     assert Service.objects.count() == 1

@@ -32,6 +32,7 @@ class TestLayers:
             "transform": "",
             "largestStep": MAJOR,
             "prereleases": False,
+            "minimumAge": 0,
             "platform": "",
         }
         assert {each.source for each in held.values()} == {Source.DEFAULT}
@@ -87,6 +88,7 @@ class TestLabels:
                 "dockrev.transform": r"^b(.+)$ => \1",
                 "dockrev.largest-step": "MINOR",
                 "dockrev.prereleases": "yes",
+                "dockrev.minimum-age": "7",
                 "dockrev.platform": "linux/arm/v7",
                 "traefik.enable": "true",
             }
@@ -99,6 +101,7 @@ class TestLabels:
             "transform": r"^b(.+)$ => \1",
             "largestStep": "minor",
             "prereleases": True,
+            "minimumAge": 7,
             "platform": "linux/arm/v7",
         }
 
@@ -112,6 +115,10 @@ class TestLabels:
             ("dockrev.transform", "no arrow", "Write it as pattern => replacement"),
             ("dockrev.largest-step", "other", "none of: patch, minor, major"),
             ("dockrev.prereleases", "maybe", "none of: true, false"),
+            ("dockrev.minimum-age", "366", "from 0 to 365"),
+            ("dockrev.minimum-age", "-1", "from 0 to 365"),
+            ("dockrev.minimum-age", "\N{ARABIC-INDIC DIGIT SEVEN}", "from 0 to 365"),
+            ("dockrev.minimum-age", "9" * 100, "from 0 to 365"),
             ("dockrev.platform", "arm64", "Write a platform as linux/amd64"),
             ("dockrev.platform", "linux/arm64/eight", "Write a platform as"),
             ("dockrev.platform", "linux/amd46", "“amd46” is none of: amd64"),
