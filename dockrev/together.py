@@ -23,7 +23,7 @@ T = TypeVar("T")
 Seen = dict[str, Any]  # what one piece of a batch looked up, and the others need not
 Prepare = Callable[[Seen], Callable[[], T]]
 MOST = 32  # in one transaction
-PATIENCE = 0.001  # seconds that one waits for as many as came together the last time
+PATIENCE = 0.002  # seconds that one waits for as many as came together the last time
 
 
 class _Piece(Generic[T]):
