@@ -73,5 +73,5 @@ SECTION = Section(
     title=gettext_lazy("Policy for all services"),
     template="checks/settings_policy.html",
     load=_said_for_all,
-    place=30,
+    place=40,
 )

@@ -132,5 +132,5 @@ SECTION = Section(
     title=gettext_lazy("Registries"),
     template="checks/settings_registries.html",
     load=_state,
-    place=5,
+    place=30,
 )

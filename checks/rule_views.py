@@ -158,5 +158,5 @@ SECTION = Section(
     title=gettext_lazy("Ignore rules"),
     template="checks/settings_rules.html",
     load=_summary,
-    place=15,
+    place=50,
 )

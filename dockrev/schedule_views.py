@@ -84,5 +84,5 @@ SECTION = Section(
     title=gettext_lazy("Schedules"),
     template="dockrev/settings_schedules.html",
     load=_section,
-    place=18,
+    place=60,
 )
