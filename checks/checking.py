@@ -215,7 +215,7 @@ def _look(service: Service, clients: Clients, ignores: Ignores) -> Checked:
     if not service.repository:
         return Checked(service, Verdict("unknown", reason=_("It names no image.")))
     wishes = Wishes(ignores, policies.of_service(service).held)
-    local, client = _local_of(service, wishes.platform), clients[service.registry]
+    local, client = _local_of(service, wishes), clients[service.registry]
     try:
         verdict = decide(local, client, wishes)
         runs = _what_runs(service, local, verdict, client)
@@ -239,11 +239,11 @@ def _what_runs(
     return (stand_in, about) if about else None
 
 
-def _local_of(service: Service, wanted: str) -> Local:
+def _local_of(service: Service, wishes: Wishes) -> Local:
     """What runs of a service, as far as the rows say, to be compared for the platform that is
-    wanted, if any is. Asks no database."""
+    wished for, if any is. Asks no database."""
     known = service.baseline_digest if service.baseline_ref == service.image_ref else ""
-    platform = wanted or service.runs_on
+    platform = wishes.platform or service.runs_on
     # What is for one platform alone has nothing in it to choose from.
     candidates = [c for c in service.candidates.all() if c.platform == platform or not c.platforms]
     return Local(
@@ -254,6 +254,7 @@ def _local_of(service: Service, wanted: str) -> Local:
         started=service.state != Service.State.ABSENT,
         known={row.digest: _known(row) for row in candidates},
         equal=service.equal_indexes.get(platform, {}),
+        reads_about=wishes.needs_about(service.tag),
     )
 
 

@@ -45,7 +45,7 @@ class Event:
 def candidates_of(service: Service) -> QuerySet[Candidate]:
     """All that there were, and are, the newest first, with what their events need."""
     rows = Candidate.objects.filter(service=service).order_by("-opened_at", "-pk")
-    return rows.select_related("image", "superseded_by__image")
+    return rows.select_related("image", "service__image", "superseded_by__image")
 
 
 def events_of(candidate: Candidate) -> list[Event]:

@@ -81,7 +81,8 @@ class Local:
     `started` says that containers exist, so that an image without digests was built here. `known`
     is what earlier checks found, by digest, and `equal` the image for our platform in indexes that
     they read and that were no news, by the index's digest: neither need be read again.
-    `reads_about` says whether what a newly found image says of itself is worth reading.
+    `reads_about` says whether what a newly found image says of itself is worth another image read,
+    which Docker Hub counts.
     """
 
     reference: Reference
@@ -268,9 +269,11 @@ def _version(local: Local, remote: Remote, step: str, tag: str) -> Found | None:
 def _told(local: Local, remote: Remote, found: Found | None) -> Found | None:
     """Add what the image says of itself, where nobody has read that yet and it can be read.
 
-    Of an image that is in no index it says the platform, too.
+    Of an image that is in no index it says the platform, too, and has been read already.
     """
-    if found is None or found.step == SAME or found.about or not local.reads_about:
+    if found is None or found.step == SAME or found.about:
+        return found
+    if found.platforms and not local.reads_about:
         return found
     if not found.image_digest:
         return found

@@ -20,7 +20,6 @@ from checks.registry.once import Once
 from checks.registry.reference import BadReference, Reference, parse
 from checks.versions.choice import Choice
 from checks.versions.policies import Source, holding, read_labels
-from checks.versions.shapes import read
 from checks.versions.wishes import Wishes
 
 
@@ -148,6 +147,5 @@ def _local(reference: Reference, platform: str, wishes: Wishes) -> Local:
         reference,
         platform=platform,
         keeps_baseline=False,
-        # Only for its age, or to say which version is behind a tag that is none.
-        reads_about=bool(wishes.minimum_age) or read(reference.tag) is None,
+        reads_about=wishes.needs_about(reference.tag),
     )

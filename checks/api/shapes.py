@@ -48,11 +48,11 @@ class CandidateFacts(serializers.Serializer[Candidate]):
         help_text=_("The version behind a tag that is none, where it is known; else the tag."),
     )
     builtAt = Moment(source="image.built_at", allow_null=True, help_text=_("As the image says."))
-    sourceUrl = serializers.SerializerMethodField(help_text=_("Where its source is, as it says."))
+    sourceUrl = serializers.SerializerMethodField(help_text=_("Where its source is, as they say."))
     discoveredAt = Moment(source="opened_at")
 
     def get_sourceUrl(self, candidate: Candidate) -> str | None:
-        project = project_at(candidate.image.source) if candidate.image else None
+        project = project_at(candidate.source)
         return project.url if project else None
 
     @extend_schema_field(serializers.ChoiceField(["digest", "version"]))

@@ -140,6 +140,13 @@ class Candidate(models.Model):
             return self.tag
         return self.version_tag or (self.image.version if self.image else "") or self.tag
 
+    @property
+    def source(self) -> str:
+        """Where its source is, as it says, or else the image of its repository that runs; empty
+        where neither does. Asks for `image`, and that of its service."""
+        runs = self.service.runs
+        return (self.image.source if self.image else "") or (runs.source if runs else "")
+
 
 class IgnoreRuleQuerySet(models.QuerySet["IgnoreRule"]):
     def in_effect(self, now: datetime) -> Self:

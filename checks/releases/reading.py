@@ -69,15 +69,14 @@ def notes_of(candidate: Candidate) -> Notes:
 
 def may_have_notes(candidate: Candidate, service: Service) -> bool:
     """Whether it is worth asking for any, as far as can be said without asking the database."""
-    source = candidate.image.source if candidate.image else ""
-    return service.registry == _GHCR or project_at(source) is not None
+    return service.registry == _GHCR or project_at(candidate.source) is not None
 
 
 def _project_of(candidate: Candidate, known: dict[str, Account]) -> Project | None:
-    """Where the image says that it is made; at GitHub's registry else the repository of the same
-    name, if that is tracked: only then it is known to be there."""
+    """Where images of its repository say that they are made; at GitHub's registry else the
+    repository of the same name, if that is tracked: only then it is known to be there."""
     kinds = {host: account.kind for host, account in known.items()}
-    if candidate.image and (project := project_at(candidate.image.source, kinds)):
+    if project := project_at(candidate.source, kinds):
         return project
     service = candidate.service
     path = "/".join(service.repository.split("/")[:2])

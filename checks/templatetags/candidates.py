@@ -21,8 +21,8 @@ def becomes(candidate: Candidate | None, service: Service) -> str:
 
 @register.filter
 def project(candidate: Candidate) -> Project | None:
-    """Where its source is, as the image says."""
-    return project_at(candidate.image.source) if candidate.image else None
+    """Where its source is, as images of its repository say."""
+    return project_at(candidate.source)
 
 
 @register.filter

@@ -11,6 +11,7 @@ from checks.versions.choice import Policy
 from checks.versions.ignores import Ignores
 from checks.versions.patterns import pattern
 from checks.versions.policies import Held, holding
+from checks.versions.shapes import read
 from checks.versions.transforms import transform
 
 LOOKED_AT_BELOW = 4  # versions of each step, where higher ones are too young
@@ -49,6 +50,11 @@ class Wishes:
     def minimum_age(self) -> timedelta:
         """How old an image has to be before people hear of it."""
         return timedelta(days=self._get("minimumAge"))
+
+    def needs_about(self, tag: str) -> bool:
+        """Whether it matters what images say of themselves: how old they are, or which version is
+        behind a tag that is none."""
+        return bool(self.minimum_age) or read(tag) is None
 
     def _get(self, name: str) -> Any:
         return self.held[name].value

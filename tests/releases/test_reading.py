@@ -129,6 +129,15 @@ class TestHosts:
         assert [asked.authorization for asked in ours.server.asked] == [f"Bearer {TOKEN}"]
         assert TOKEN not in page
 
+    def test_it_goes_by_the_image_that_runs(self, viewer: Client, ours: Host) -> None:
+        """An index was read, and not what is in it: that would have counted as a pull."""
+        ours.answers["/repos/acme/api/releases/tags/v1.3.0"] = as_json(**github_release())
+        row = candidate(rows.service("ghcr.io/acme/api:1.2.0", running=("sha256:1",)), tag="1.3.0")
+        source = f"http://{ours.server.address}/acme/api"
+        runs = Image.objects.create(digest="sha256:1", source=source, read_at=NOW)
+        Service.objects.update(image=runs)
+        assert "Fixed" in shown(viewer, row)
+
     def test_it_reads_gitlabs(self, viewer: Client, internet: Host) -> None:
         url = "http://gitlab.acme.example/api/v4/projects/a%2Fb%2Fc/releases/v1.3.0"
         internet.answers[url] = as_json(**GITLAB_RELEASE)
