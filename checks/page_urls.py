@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from checks import actions, policy_pages, registry_pages, rule_views, views
+from checks import actions, policy_pages, registry_pages, rule_pages, views
 
 _service = "services/<id:stack_id>/<id:service_id>"
 
@@ -27,10 +27,10 @@ urlpatterns = [
     path(f"{_service}/candidates/<id:candidate_id>/skip", actions.skip, name="skip"),
     path(f"{_service}/candidates/<id:candidate_id>/snooze", actions.snooze, name="snooze"),
     path(f"{_service}/rules/<id:rule_id>/show-again", actions.show_again, name="show_again"),
-    path("settings/ignores", rule_views.show_rules, name="ignores"),
-    path("settings/ignores/add", rule_views.add_rule, name="add_ignore"),
-    path("settings/ignores/change", rule_views.change_rules, name="change_ignores"),
-    path("settings/ignores/<id:rule_id>", rule_views.show_rule, name="ignore"),
+    path("settings/ignores", rule_pages.show_rules, name="ignores"),
+    path("settings/ignores/add", rule_pages.add_rule, name="add_ignore"),
+    path("settings/ignores/change", rule_pages.change_rules, name="change_ignores"),
+    path("settings/ignores/<id:rule_id>", rule_pages.show_rule, name="ignore"),
     path("queue", views.show_queue, name="queue"),
     path("queue/<id:job_id>", views.show_job, name="job"),
     path("queue/<id:job_id>/log", views.show_log, name="job_log"),

@@ -1,11 +1,10 @@
-"""Pages of the policies that are for more than one service, and what all their forms share."""
+"""Pages of the policies that are for more than one service, and their section of the settings."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -22,30 +21,21 @@ from dockrev.sections import Section
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@requires(Role.VIEWER)
+@requires(Role.VIEWER, writes=Role.OPERATOR)
 def show_stack_policy(request: PageRequest, stack_id: str) -> HttpResponse:
     """What holds in a stack; operators say it."""
-    may_say = _may_say(request, Role.OPERATOR)
     stack = get_object_or_404(Stack.objects.select_related("host"), pk=stack_id)
-    return _page(request, policies.of_stack(stack), may_say)
+    return _page(request, policies.of_stack(stack), Role.OPERATOR)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@requires(Role.VIEWER)
+@requires(Role.VIEWER, writes=Role.ADMIN)
 def show_policy_for_all(request: PageRequest) -> HttpResponse:
     """What holds everywhere; admins say it."""
-    may_say = _may_say(request, Role.ADMIN)
-    return _page(request, policies.of_all(), may_say)
+    return _page(request, policies.of_all(), Role.ADMIN)
 
 
-def _may_say(request: PageRequest, role: Role) -> bool:
-    allowed = role_of(request.user) >= role
-    if request.method == "POST" and not allowed:
-        raise PermissionDenied
-    return allowed
-
-
-def _page(request: PageRequest, place: Place, may_say: bool) -> HttpResponse:
+def _page(request: PageRequest, place: Place, writes: Role) -> HttpResponse:
     """Show a policy, or keep one; where it cannot be read, what was typed comes back."""
     form = PolicyForm(place, request.POST if request.method == "POST" else None)
     if form.is_valid():
@@ -58,7 +48,7 @@ def _page(request: PageRequest, place: Place, may_say: bool) -> HttpResponse:
         "form": form,
         "rows": form.rows(reached),
         "services": services,
-        "may_say": may_say,
+        "may_say": role_of(request.user) >= writes,
     }
     return render(request, "checks/policy.html", context)
 

@@ -17,7 +17,7 @@ class DockrevConfig(AppConfig):
         from django_q.models import Task  # noqa: PLC0415 - the same
 
         from dockrev import probes, retention, sections, system_checks  # noqa: PLC0415 - models load after apps
-        from dockrev.schedule_views import SECTION  # noqa: PLC0415 - the same
+        from dockrev.schedule_pages import SECTION  # noqa: PLC0415 - the same
 
         addresses.enforce()
         register_converter(Id, "id")

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from rest_framework.views import APIView
 
 
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
 class Role(IntEnum):
     """Each may do what the ones before it may. The names are those of the groups."""
 
@@ -63,23 +66,24 @@ class ByRole(BasePermission):
     """
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        reading = request.method in {"GET", "HEAD", "OPTIONS"}
-        needed: Role = (
-            getattr(view, "reads", Role.VIEWER) if reading else getattr(view, "writes", Role.ADMIN)
-        )
+        if request.method in READING:
+            needed: Role = getattr(view, "reads", Role.VIEWER)
+        else:
+            needed = getattr(view, "writes", Role.ADMIN)
         return role_of(request.user) >= needed
 
 
 View = Callable[..., HttpResponseBase]
 
 
-def requires(role: Role) -> Callable[[View], View]:
-    """Let only this role and higher ones see a page."""
+def requires(role: Role, *, writes: Role | None = None) -> Callable[[View], View]:
+    """Let only this role and higher ones see a page; where `writes` is given, send it forms too."""
 
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            if role_of(request.user) < role:
+            needed = role if writes is None or request.method in READING else writes
+            if role_of(request.user) < needed:
                 raise PermissionDenied
             return view(request, *args, **kwargs)
 

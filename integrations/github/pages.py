@@ -8,7 +8,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -22,7 +21,7 @@ from checks.models import Job
 from dockrev.errors import ApiError, CredentialRejected, InvalidArgument
 from dockrev.fields import MASK, SecretInput
 from dockrev.pages import PageRequest, acted, page_of, words_of
-from dockrev.permissions import Role, View, requires, role_of
+from dockrev.permissions import Role, View, requires
 from dockrev.sections import Section
 from integrations import rotation, targets, tracking
 from integrations.callbacks import base_url, callback_of, default_callback, url_of
@@ -55,13 +54,11 @@ class ConnectionForm(forms.Form):
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
-@requires(Role.VIEWER)
+@requires(Role.VIEWER, writes=Role.ADMIN)
 def show(request: PageRequest) -> HttpResponse:
     """The page, and what its own buttons do: those that show what may be shown only once."""
     if request.method != "POST":
         return _page(request)
-    if role_of(request.user) < Role.ADMIN:
-        raise PermissionDenied
     act = _ACTS.get(request.POST.get("act", ""))
     return act(request) if act else redirect("github_packages")
 

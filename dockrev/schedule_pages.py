@@ -6,7 +6,6 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -18,20 +17,18 @@ from django.views.decorators.http import require_http_methods, require_POST
 from dockrev import schedules
 from dockrev.models import Schedule
 from dockrev.pages import PageRequest
-from dockrev.permissions import Role, requires, role_of
+from dockrev.permissions import Role, requires
 from dockrev.schedule_form import ScheduleForm
 from dockrev.sections import Section
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@requires(Role.VIEWER)
+@requires(Role.VIEWER, writes=Role.ADMIN)
 def show_schedule(request: PageRequest, name: str) -> HttpResponse:
+    row = _schedule(name)
     if request.method != "POST":
-        row = _schedule(name)
         return _page(request, ScheduleForm(instance=row))
-    if role_of(request.user) < Role.ADMIN:
-        raise PermissionDenied
-    form = ScheduleForm(request.POST, instance=_schedule(name))
+    form = ScheduleForm(request.POST, instance=row)
     wants_it = request.POST.get("act") == "save"
     if wants_it and form.is_valid():
         form.write()

@@ -6,7 +6,6 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -21,7 +20,7 @@ from checks.models import IgnoreRule, Service
 from checks.previewing import preview
 from checks.rule_form import RuleForm, places
 from dockrev.pages import PER_PAGE, PageRequest, acted, page_of, words_of
-from dockrev.permissions import Role, requires, role_of
+from dockrev.permissions import Role, requires
 from dockrev.sections import Section
 
 Scope = IgnoreRule.Scope
@@ -57,10 +56,8 @@ def add_rule(request: PageRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@requires(Role.VIEWER)
+@requires(Role.VIEWER, writes=Role.OPERATOR)
 def show_rule(request: PageRequest, rule_id: str) -> HttpResponse:
-    if request.method == "POST" and role_of(request.user) < Role.OPERATOR:
-        raise PermissionDenied
     every = rules.annotated(timezone.now())
     rows = every.select_related("stack__host", "service__stack__host")
     rule = get_object_or_404(rows, pk=rule_id)
