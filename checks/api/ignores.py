@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -18,7 +17,7 @@ from checks import ignoring
 from checks.forms import IgnoreRuleForm
 from checks.models import Candidate, IgnoreRule
 from checks.previewing import Hidden, Preview, hides, preview
-from dockrev.api.answers import Page, PageQuery, body, page_of, query
+from dockrev.api.answers import Page, PageQuery, body, one_of, page_of, query
 from dockrev.api.fields import MAX_ID, Flag, GivenMoment, Moment, NoneIfEmpty, Text
 from dockrev.errors import InvalidArgument
 from dockrev.forms import require_valid
@@ -176,10 +175,7 @@ class IgnoreDetail(APIView):
 
 
 def _rule(pk: str) -> IgnoreRule:
-    row = IgnoreRule.objects.filter(pk=pk).first()
-    if row is None:
-        raise Http404
-    return row
+    return one_of(IgnoreRule.objects.all(), pk)
 
 
 def _save(row: IgnoreRule, given: dict[str, Any], request: Request) -> IgnoreRule:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import Max, Prefetch, Q, QuerySet
-from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema
@@ -18,7 +17,7 @@ from checks import archiving
 from checks.api.shapes import ServiceFacts, ServiceList, StackFacts, StackList, StackWhole
 from checks.models import Candidate, Service, Stack
 from checks.models.stacks import ARCHIVED, ServiceQuerySet
-from dockrev.api.answers import PageQuery, page_of, query
+from dockrev.api.answers import PageQuery, one_of, page_of, query
 from dockrev.api.fields import MAX_ID
 from dockrev.permissions import Role
 
@@ -128,10 +127,3 @@ def services() -> ServiceQuerySet:
         .prefetch_related(Prefetch("candidates", unclosed, to_attr="unclosed"))
         .order_by("stack__name", "stack_id", "name")
     )
-
-
-def one_of(rows: QuerySet[Any], pk: str) -> Any:
-    row = rows.filter(pk=pk).first()
-    if row is None:
-        raise Http404
-    return row

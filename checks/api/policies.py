@@ -14,14 +14,14 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from checks import policies
-from checks.api.inventory import one_of, services
+from checks.api.inventory import services
 from checks.api.policy_shapes import PolicyChange, PolicyFacts, SharedPolicyFacts
 from checks.api.shapes import ServiceFacts
 from checks.models import Stack
 from checks.policies import Place
 from checks.versions.patterns import BadPattern
 from checks.versions.policies import FIELDS, text_of
-from dockrev.api.answers import body
+from dockrev.api.answers import body, one_of
 from dockrev.errors import InvalidArgument
 from dockrev.permissions import Role
 

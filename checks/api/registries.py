@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.paginator import Paginator
-from django.http import Http404
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
@@ -19,7 +17,7 @@ from checks.registries import DOCKER_LOGIN, ENTERED, HELPER, NOBODY, Known
 from checks.registry.visit import FAILED, OK, REACH, READ, SIGN_IN, SKIPPED
 from checks.registry_form import MAX_PASSWORD, RegistryForm
 from dockrev import authorities
-from dockrev.api.answers import Page, PageQuery, body, query
+from dockrev.api.answers import Page, PageQuery, body, one_of, page_of, query
 from dockrev.api.fields import Flag, Moment, NoneIfEmpty, Text
 from dockrev.errors import Conflict
 from dockrev.fields import MASK, UnreadableSecret
@@ -135,19 +133,12 @@ class Registries(APIView):
     @extend_schema(parameters=[PageQuery], responses=RegistryList)
     def get(self, request: Request) -> Response:
         """Those that services use, and those that were entered."""
-        wanted = query(PageQuery, request)
-        pages = Paginator(registries.look(), wanted["perPage"])
-        start = (wanted["page"] - 1) * wanted["perPage"]
-        shown = {
-            "registries": pages.object_list[start : start + wanted["perPage"]],
-            "page": wanted["page"],
-            "perPage": wanted["perPage"],
-            "total": pages.count,
-        }
-        return Response(RegistryList(shown).data)
+        known = page_of("registries", registries.look(), query(PageQuery, request))
+        return Response(RegistryList(known).data)
 
     @extend_schema(request=NewRegistry, responses={201: RegistryFacts})
     def post(self, request: Request) -> Response:
+        """Enter one that services use, or will. Each host is entered once."""
         return Response(_saved(Registry(), body(NewRegistry, request)), status=201)
 
 
@@ -161,6 +152,7 @@ class RegistryDetail(APIView):
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, registry_id: str) -> Response:
+        """Forget what was entered. Services that use it stay."""
         _row(registry_id).delete()
         return Response(status=204)
 
@@ -179,10 +171,7 @@ class RegistryTest(APIView):
 
 
 def _row(pk: str) -> Registry:
-    row = Registry.objects.defer("password").filter(pk=pk).first()
-    if row is None:
-        raise Http404
-    return row
+    return one_of(Registry.objects.defer("password"), pk)
 
 
 def _saved(row: Registry, given: dict[str, Any]) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from checks.api import ignores, inventory, past, policies, registries, work
+from checks.api import history, ignores, inventory, policies, registries, work
 
 urlpatterns = [
     path("stacks", inventory.Stacks.as_view()),
@@ -15,9 +15,10 @@ urlpatterns = [
     path("policy", policies.PolicyForAll.as_view()),
     path("services", inventory.Services.as_view()),
     path("services/<id:service_id>", inventory.ServiceDetail.as_view()),
-    path("services/<id:service_id>/history", past.ServiceHistory.as_view()),
+    path("services/<id:service_id>/history", history.ServiceHistory.as_view()),
     path(
-        "services/<id:service_id>/candidates/<id:candidate_id>/notes", past.CandidateNotes.as_view()
+        "services/<id:service_id>/candidates/<id:candidate_id>/notes",
+        history.CandidateNotes.as_view(),
     ),
     path("services/<id:service_id>/policy", policies.ServicePolicy.as_view()),
     path("services/<id:service_id>/archive", inventory.ServiceArchive.as_view()),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import Http404
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from drf_spectacular.utils import extend_schema
@@ -17,7 +16,7 @@ from checks import asking, naming, queue
 from checks.api.shapes import JobFacts, JobList, JobLogs, QueuedJob
 from checks.models import Job, JobLog, Service, Stack
 from checks.queue import Queued
-from dockrev.api.answers import MAX_PER_PAGE, PER_PAGE, body, query
+from dockrev.api.answers import MAX_PER_PAGE, PER_PAGE, body, one_of, query
 from dockrev.api.fields import MAX_ID, MAX_INTEGER, Text
 from dockrev.errors import Conflict, InvalidArgument
 from dockrev.identity import token_used
@@ -155,7 +154,4 @@ def _target(model: type[Service] | type[Stack], order: dict[str, Any], field: st
 
 
 def _job(job_id: str) -> Job:
-    job = Job.objects.filter(pk=job_id).first()
-    if job is None:
-        raise Http404
-    return job
+    return one_of(Job.objects.all(), job_id)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
+from django.http import Http404
 from rest_framework import serializers
 from rest_framework.request import Request
+
+M = TypeVar("M", bound=Model)
 
 MAX_PAGE = 100_000
 MAX_PER_PAGE = 200
@@ -51,13 +54,23 @@ def query(shape: type[serializers.Serializer[Any]], request: Request) -> dict[st
     return checked(shape, request.query_params)
 
 
-def page_of(name: str, rows: QuerySet[Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """The page that was asked for, under its plural; two queries."""
+def one_of(rows: QuerySet[M], pk: str) -> M:
+    """The row of this id. Raises Http404."""
+    row = rows.filter(pk=pk).first()
+    if row is None:
+        raise Http404
+    return row
+
+
+def page_of(
+    name: str, rows: QuerySet[Any] | list[Any], wanted: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The page that was asked for, under its plural; of rows that are not read yet, two queries."""
     page, size = wanted["page"], wanted["perPage"]
     start = (page - 1) * size
     return {
         name: list(rows[start : start + size]),
         "page": page,
         "perPage": size,
-        "total": rows.count(),
+        "total": len(rows) if isinstance(rows, list) else rows.count(),
     }

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import Q, QuerySet
-from django.http import Http404
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -13,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from dockrev.api.answers import PageQuery, page_of, query
+from dockrev.api.answers import PageQuery, one_of, page_of, query
 from dockrev.permissions import Role
 from integrations import history, ingest
 from integrations.api.shapes import DeliveryAnswer, DeliveryList, DeliveryWhole
@@ -46,7 +45,7 @@ class Deliveries(APIView):
 class DeliveryDetail(APIView):
     @extend_schema(responses=DeliveryWhole)
     def get(self, request: Request, delivery_id: str) -> Response:
-        return Response(DeliveryWhole(_one(_deliveries(), delivery_id)).data)
+        return Response(DeliveryWhole(one_of(_deliveries(), delivery_id)).data)
 
 
 class DeliveryReplay(APIView):
@@ -55,7 +54,7 @@ class DeliveryReplay(APIView):
     @extend_schema(request=None, responses={200: DeliveryAnswer, 202: DeliveryAnswer})
     def post(self, request: Request, delivery_id: str) -> Response:
         """Answer as the delivery would be answered now; 200 where there is nothing to queue."""
-        answer = ingest.replay(_one(Delivery.objects.select_related("receiver"), delivery_id))
+        answer = ingest.replay(one_of(Delivery.objects.select_related("receiver"), delivery_id))
         return Response(answer.body, status=202 if answer.status == 202 else 200)
 
 
@@ -64,10 +63,3 @@ def _deliveries() -> QuerySet[Delivery]:
     rows: Any = Delivery.objects.select_related("receiver")
     found: QuerySet[Delivery] = rows.defer("receiver__secret", "receiver__previous_secret")
     return found
-
-
-def _one(rows: QuerySet[Delivery], pk: str) -> Delivery:
-    row = rows.filter(pk=pk).first()
-    if row is None:
-        raise Http404
-    return row

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import Http404
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from dockrev.api.answers import Page, PageQuery, body, page_of, query
+from dockrev.api.answers import Page, PageQuery, body, one_of, page_of, query
 from dockrev.api.fields import Flag, JsonObject, Moment, NoneIfEmpty, Text
 from dockrev.errors import InvalidArgument
 from dockrev.forms import require_valid
@@ -116,10 +115,7 @@ class ChannelTest(APIView):
 
 
 def _channel(pk: str) -> Channel:
-    row = Channel.objects.filter(pk=pk, kind__in=list(TRANSPORTS)).first()
-    if row is None:
-        raise Http404
-    return row
+    return one_of(Channel.objects.filter(kind__in=list(TRANSPORTS)), pk)
 
 
 def _save(row: Channel, given: dict[str, Any]) -> Channel:

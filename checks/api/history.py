@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import Http404
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
@@ -18,7 +17,7 @@ from checks.chronicle import Event, What, candidates_of, events_of
 from checks.hidings import Hiding
 from checks.models import Candidate, IgnoreRule, Service
 from checks.releases.reading import Notes, notes_of
-from dockrev.api.answers import Page, PageQuery, page_of, query
+from dockrev.api.answers import Page, PageQuery, one_of, page_of, query
 from dockrev.api.fields import Moment, NoneIfEmpty
 
 
@@ -44,7 +43,7 @@ class EventFacts(serializers.Serializer[Event]):
         return event.by.pk if event.by else None
 
 
-class PastCandidate(CandidateFacts):
+class HistoryCandidate(CandidateFacts):
     oldEnoughAt = Moment(source="waits_until", allow_null=True)
     closedAs = NoneIfEmpty(source="closed_as")
     events = serializers.SerializerMethodField(help_text=_("In the order of time."))
@@ -54,8 +53,8 @@ class PastCandidate(CandidateFacts):
         return [EventFacts(event).data for event in events_of(candidate)]
 
 
-class PastList(Page):
-    candidates = PastCandidate(many=True)
+class HistoryList(Page):
+    candidates = HistoryCandidate(many=True)
 
 
 class NotesFacts(serializers.Serializer[Notes]):
@@ -75,19 +74,15 @@ class CandidateNotes(APIView):
     @extend_schema(responses=NotesFacts)
     def get(self, request: Request, service_id: str, candidate_id: str) -> Response:
         """Its release notes, asked of the host of its source if they were not lately."""
-        rows = Candidate.objects.select_related("image", "service")
-        candidate = rows.filter(pk=candidate_id, service=service_id).first()
-        if candidate is None:
-            raise Http404
+        rows = Candidate.objects.filter(service=service_id).select_related("image", "service")
+        candidate = one_of(rows, candidate_id)
         return Response(NotesFacts(notes_of(candidate)).data)
 
 
 class ServiceHistory(APIView):
-    @extend_schema(parameters=[PageQuery], responses=PastList)
+    @extend_schema(parameters=[PageQuery], responses=HistoryList)
     def get(self, request: Request, service_id: str) -> Response:
         """All that was newer, the newest first. What is over is kept for `retentionDays`."""
-        service = Service.objects.filter(pk=service_id).first()
-        if service is None:
-            raise Http404
+        service = one_of(Service.objects.all(), service_id)
         rows = page_of("candidates", candidates_of(service), query(PageQuery, request))
-        return Response(PastList(rows).data)
+        return Response(HistoryList(rows).data)
