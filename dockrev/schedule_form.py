@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django import forms
 from django.utils import timezone
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from dockrev import schedules
@@ -30,13 +29,10 @@ class ScheduleForm(RowForm):
         labels: ClassVar = {"enabled": gettext_lazy("On"), "cron": gettext_lazy("Cron")}
 
     def clean_cron(self) -> str:
-        cron = " ".join(str(self.cleaned_data["cron"]).split())
         try:
-            schedules.following(cron, timezone.now())
+            return schedules.read_cron(self.cleaned_data["cron"])
         except ValueError as error:
-            text = _("This is no cron expression: %(why)s.") % {"why": error}
-            raise forms.ValidationError(text) from error
-        return cron
+            raise forms.ValidationError(str(error)) from error
 
     def coming(self) -> list[datetime]:
         """The next times of what was typed, or of what is kept; none where it cannot be read."""
@@ -49,7 +45,7 @@ class ScheduleForm(RowForm):
         except ValueError:
             return []
 
-    def write(self, *_given: Any) -> None:
+    def write(self) -> None:
         """Without a next run, the tick works it out anew."""
         self.instance.next_run_at = None
         super().write()

@@ -64,6 +64,16 @@ def title_of(name: str) -> str:
     return str(DEFAULTS[name].title) if name in DEFAULTS and DEFAULTS[name].title else name
 
 
+def read_cron(text: str) -> str:
+    """An expression as people type it. Raises ValueError, with words for people, if it is none."""
+    cron = " ".join(text.split())
+    try:
+        following(cron, timezone.now())
+    except ValueError as error:
+        raise ValueError(_("This is no cron expression: %(why)s.") % {"why": error}) from error
+    return cron
+
+
 def following(cron: str, after: datetime) -> datetime:
     """The next time that `cron`, read in the configured time zone, names.
 

@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from drf_spectacular.utils import extend_schema
@@ -48,12 +47,9 @@ class ScheduleFacts(serializers.Serializer[Schedule]):
 
     def validate_cron(self, cron: str) -> str:
         try:
-            schedules.following(cron, timezone.now())
+            return schedules.read_cron(cron)
         except ValueError as error:
-            raise serializers.ValidationError(
-                _("This is no cron expression: %(why)s") % {"why": error}
-            ) from error
-        return cron
+            raise serializers.ValidationError(str(error)) from error
 
 
 class SettingsFacts(serializers.Serializer[Any]):
