@@ -17,13 +17,13 @@ from django.utils.translation import gettext as _
 
 from checks import ignoring, policies, queue, spreading, tag_lists
 from checks.decide import Found, Local, Verdict, about_image, decide
+from checks.explaining import waiting_words
 from checks.kinds import JobKind, Outcome
 from checks.models import Candidate, Job, JobLog, Service
 from checks.models.stacks import ServiceQuerySet
 from checks.registry.client import NotFound, RegistryError
 from checks.registry.configs import About
 from checks.registry.reference import Reference
-from checks.registry.traffic import shown
 from checks.remotes import Counted, remotes
 from checks.rests import Ledger
 from checks.run import Run
@@ -277,19 +277,8 @@ def _words(checked: Checked) -> str:
     why = checked.trouble or (verdict.reason if verdict else "")
     found = ", ".join(f"{each.tag}@{each.digest}" for each in _shown(checked))
     name = f"{checked.service.stack.name} / {checked.service.name}"
-    waiting = _waiting(checked)
-    return f"{name}: {label}{f' {found}' if found else ''}{waiting}{f'. {why}' if why else ''}"
-
-
-def _waiting(checked: Checked) -> str:
-    """What is too young yet, and until when."""
-    waiting = checked.verdict.waiting if checked.verdict else ()
-    texts = [
-        _("%(tag)s waits until %(time)s") % {"tag": each.tag, "time": shown(each.waits_until)}
-        for each in waiting
-        if each.waits_until
-    ]
-    return "".join(f"; {text}" for text in texts)
+    told = [f"{label} {found}".rstrip(), *waiting_words(verdict.waiting if verdict else ())]
+    return f"{name}: {'; '.join(told)}{f'. {why}' if why else ''}"
 
 
 def _shown(checked: Checked) -> list[Found]:

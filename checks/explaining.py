@@ -1,13 +1,15 @@
-"""What people are told of a choice among tags: the step that one takes, why others were left."""
+"""What people are told of a choice among tags: its step, why others were left, what waits."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from checks.decide import Found
+from checks.registry.traffic import shown
 from checks.versions.choice import Dropped
 from checks.versions.policies import Fault
 
@@ -51,6 +53,15 @@ def dropped_words(dropped: Mapping[str, int]) -> str:
         total,
     )
     return text % {"total": total, "rules": rules}
+
+
+def waiting_words(waiting: Iterable[Found]) -> list[str]:
+    """Until when each of those waits that are too young yet."""
+    return [
+        _("%(tag)s waits until %(time)s") % {"tag": each.tag, "time": shown(each.waits_until)}
+        for each in waiting
+        if each.waits_until
+    ]
 
 
 def fault_words(fault: Fault) -> str:

@@ -25,7 +25,7 @@ from checks.versions.wishes import Wishes
 
 @dataclass(frozen=True)
 class Line:
-    """One service and what came of it: the best of what was found comes first.
+    """One service and what came of it.
 
     `error` says why it, or a part of it, could not be checked; `notes`, what else somebody should
     know of its labels.
@@ -34,18 +34,27 @@ class Line:
     stack: str
     service: str
     image: str
-    status: str
-    found: tuple[Found, ...] = ()
-    reason: str = ""
+    verdict: Verdict
     error: str = ""
-    choice: Choice | None = None
     notes: tuple[str, ...] = ()
-    gone: bool = False
+
+    @property
+    def status(self) -> str:
+        return self.verdict.status
+
+    @property
+    def found(self) -> tuple[Found, ...]:
+        """The best comes first."""
+        return self.verdict.found
+
+    @property
+    def choice(self) -> Choice | None:
+        return self.verdict.choice
 
     @property
     def listing_trouble(self) -> str:
         """That the registry lists the present tag no more, though it may still answer for it."""
-        return _("The registry does not list its present tag.") if self.gone else ""
+        return _("The registry does not list its present tag.") if self.verdict.gone else ""
 
 
 def check_all(
@@ -108,9 +117,8 @@ def _begin(stack: str, service: FoundService, at_host: Callable[[str], _Host]) -
     wishes, notes = _wanted(service)
 
     def line(verdict: Verdict, error: str = "") -> Line:
-        facts = (verdict.status, verdict.found, verdict.reason, error or verdict.trouble)
-        why = (verdict.choice, notes, verdict.gone)
-        return Line(stack, service.name, service.image_ref, *facts, *why)
+        names = (stack, service.name, service.image_ref)
+        return Line(*names, verdict, error or verdict.trouble, notes)
 
     if not service.image_ref:
         reason = _("Built here, and it names no image.")

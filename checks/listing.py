@@ -12,8 +12,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from checks.decide import REBUILT, Found
-from checks.explaining import STEPS, dropped_words
+from checks.explaining import STEPS, dropped_words, waiting_words
 from checks.from_files import Line
+from checks.registry.traffic import iso
 from checks.versions.choice import Choice
 
 GAP = "  "
@@ -72,6 +73,7 @@ def _entry(line: Line) -> dict[str, object]:
         "candidate": candidates[0] if candidates else None,
         "candidates": candidates,
         "error": line.error or None,
+        **({"waiting": waiting} if (waiting := list(map(_waiting, line.verdict.waiting))) else {}),
         **({"notes": beside} if (beside := list(_beside(line))) else {}),
     }
 
@@ -84,6 +86,10 @@ def _candidate(found: Found) -> dict[str, object]:
         "digest": found.digest,
         "displayTag": found.display_tag,
     }
+
+
+def _waiting(found: Found) -> dict[str, object]:
+    return {**_candidate(found), "oldEnoughAt": found.waits_until and iso(found.waits_until)}
 
 
 def _explained(choice: Choice | None) -> dict[str, object]:
@@ -133,14 +139,17 @@ def _details(line: Line, width: int | None) -> Iterator[str]:
 def remarks(line: Line) -> Iterator[str]:
     """What is to be said of a service beside what was found."""
     yield from filter(None, (line.error, line.listing_trouble))
+    if line.verdict.waiting:
+        waiting = ", ".join(waiting_words(line.verdict.waiting))
+        yield _("Younger than its minimum age: %(waiting)s.") % {"waiting": waiting}
     yield from _beside(line)
 
 
 def _beside(line: Line) -> Iterator[str]:
     """What is to be known beside what was found; why nothing is known stands below the table."""
     yield from line.notes
-    if line.reason and line.status != "unknown":
-        yield line.reason
+    if line.verdict.reason and line.status != "unknown":
+        yield line.verdict.reason
 
 
 def _why(line: Line, width: int | None) -> Iterator[str]:
@@ -150,8 +159,8 @@ def _why(line: Line, width: int | None) -> Iterator[str]:
 
 def notes(findings: Findings) -> Iterator[str]:
     """Why something is not known, once for all services that share the reason."""
-    unknown = [line for line in findings.shown if line.status == "unknown"]
-    reasons = Counter(line.reason for line in unknown if line.reason)
+    unknown = [line.verdict for line in findings.shown if line.status == "unknown"]
+    reasons = Counter(verdict.reason for verdict in unknown if verdict.reason)
     for reason, count in reasons.items():
         text = ngettext("%(count)d service unknown: ", "%(count)d services unknown: ", count)
         yield text % {"count": count} + reason

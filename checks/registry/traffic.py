@@ -161,7 +161,7 @@ def read_limit(headers: Mapping[str, str]) -> Limit | None:
 
 
 def shown(moment: datetime) -> str:
-    """When a rest is over, in words for people."""
+    """A moment, for people: in the configured zone, to the second."""
     return timezone.localtime(moment).strftime("%Y-%m-%d %H:%M:%S %Z")
 
 

@@ -9,10 +9,12 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Barrier, Lock
 
 import pytest
+from django.utils import timezone
 
 from checks.markdown import as_code
 from tests.check_command.conftest import DOCKREV, PASSED_ON, Check, ComposeFile
@@ -81,6 +83,31 @@ class TestFormats:
             assert "does not list its present tag" in check(file, "--format", format).out
         explained = check(file, "--json", "--explain").services["api"]["explained"]
         assert explained["listed"] is False
+
+    def test_it_says_what_waits_for_its_minimum_age(
+        self, check: Check, registry: Registry, compose_file: ComposeFile
+    ) -> None:
+        built = timezone.now() - timedelta(days=1)
+        for tag, created in (
+            ("1.1.0", ""),
+            ("1.2.0", "2020-01-01T00:00:00Z"),
+            ("1.3.0", built.isoformat()),
+        ):
+            registry.push_image("print/young", tag, content=tag, created=created)
+        labels = {"dockrev.minimum-age": "7"}
+        image = f"{registry.address}/print/young:1.1.0"
+        file = compose_file(api={"image": image, "labels": labels})
+        api = check(file, "--json").services["api"]
+        (young,) = api["waiting"]
+        assert (young["tag"], young["step"]) == ("1.3.0", "minor")
+        assert datetime.fromisoformat(young["oldEnoughAt"]) - built < timedelta(days=7, seconds=1)
+        assert [each["tag"] for each in api["candidates"]] == ["1.2.0"]
+        for format in ("table", "markdown"):
+            shown = check(file, "--format", format).out
+            assert "Younger than its minimum age: 1.3.0 waits until" in shown
+        del labels["dockrev.minimum-age"]
+        file = compose_file(api={"image": image, "labels": labels})
+        assert "waiting" not in check(file, "--json").services["api"]
 
 
 class TestWhatItIsAsked:
