@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from checks.registry.access import Access
 from checks.registry.errors import BadAnswer, Unauthorized
+from checks.registry.questions import Questions
 from checks.registry.realms import Realm, read_realm, read_token
 from checks.registry.transport import ask
 from dockrev import http
@@ -74,21 +75,22 @@ class Grants:
         self._ways: dict[Access, Challenge] = {}
         self._tokens: dict[tuple[Access, str], tuple[str, float]] = {}
         self._renewed: dict[tuple[Access, str], str] = {}
+        self._asking = Questions()
 
     def authorization(self, access: Access, repository: str) -> str:
         """The header to send, as far as is known; empty where nothing is. Raises RegistryError."""
-        token, ends = self._tokens.get((access, _scope(repository)), ("", 0.0))
-        if ends > time.time():
+        if token := self._held(access, repository):
             return token
         way = self._ways.get(access)
         if way is None:
             return ""
         return self._token(access, way, repository) if way.scheme == "bearer" else access.basic
 
-    def answer(self, access: Access, repository: str, header: str) -> str:
+    def answer(self, access: Access, repository: str, header: str, refused: str = "") -> str:
         """Do as a challenge says and return the header to send. Raises RegistryError.
 
-        Without a repository it is a sign-in that asks for nothing else.
+        Without a repository it is a sign-in that asks for nothing else. `refused` is what was sent,
+        and did not do.
         """
         offered = {each.scheme: each for each in reversed(challenges(header))}
         way = offered.get("bearer") or offered.get("basic")
@@ -97,7 +99,7 @@ class Grants:
             raise BadAnswer(text % {"host": access.host})
         _keep(self._ways, access, way)
         if way.scheme == "bearer":
-            return self._token(access, way, repository)
+            return self._token(access, way, repository, refused)
         if access.refresh_token:
             text = _("%(host)s takes no identity token.")
             raise Unauthorized(f"{text} {_use_a_password()}" % {"host": access.host})
@@ -105,7 +107,25 @@ class Grants:
             raise refusal(access, repository)
         return access.basic
 
-    def _token(self, access: Access, way: Challenge, repository: str) -> str:
+    def _held(self, access: Access, repository: str) -> str:
+        """A token that is good for a while; empty without one."""
+        token, ends = self._tokens.get((access, _scope(repository)), ("", 0.0))
+        return token if ends > time.time() else ""
+
+    def _token(self, access: Access, way: Challenge, repository: str, refused: str = "") -> str:
+        """Fetch one, unless another thread has done so meanwhile, or is about to."""
+
+        def get() -> str:
+            token = self._held(access, repository)
+            return token if token not in ("", refused) else self._fetch(access, way, repository)
+
+        question = (access, repository)
+        try:
+            return self._asking.ask(question, get)
+        finally:
+            self._asking.forget(question)
+
+    def _fetch(self, access: Access, way: Challenge, repository: str) -> str:
         realm = read_realm(access, way.parameters)
         answer = self._ask(realm, _scope(repository))
         if answer.status in REFUSED:
@@ -142,11 +162,15 @@ class Grants:
         return answer
 
 
+def who(access: Access) -> str:
+    """As whom a registry is asked, in words."""
+    return _("the owner of the identity token") if access.refresh_token else access.username
+
+
 def refusal(access: Access, repository: str, beside: str = "") -> Unauthorized:
     """What to raise where a registry does not let us in, or not to a repository."""
     text = _refused(access) if repository else _not_let_in(access)
-    user = _("the owner of the identity token") if access.refresh_token else access.username
-    named = {"host": access.host, "repository": repository, "user": user}
+    named = {"host": access.host, "repository": repository, "user": who(access)}
     return Unauthorized(" ".join(filter(None, [text % named, beside, access.login_trouble])))
 
 

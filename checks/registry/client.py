@@ -179,7 +179,7 @@ class RegistryClient:
         known = self.grants.authorization(self.access, repository)
         answer = ask(replace(question, authorization=known))
         if answer.status == 401 and _is_from(question, answer):
-            wanted = self.grants.answer(self.access, repository, _challenge(answer))
+            wanted = self.grants.answer(self.access, repository, _challenge(answer), known)
             answer = ask(replace(question, authorization=wanted))
         if answer.status == 401 and not _is_from(question, answer):
             # The registry has sent us there: it is asked as a stranger, whatever it wants.

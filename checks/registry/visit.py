@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from django.utils.translation import gettext as _
 
 from checks.registry.access import Access
-from checks.registry.auth import Grants, challenges, refusal
+from checks.registry.auth import Grants, challenges, refusal, who
 from checks.registry.client import RegistryClient
 from checks.registry.errors import BadAnswer, RegistryError
 from checks.registry.reference import Reference
@@ -77,7 +77,7 @@ def _reached(here: _Visit, knocked: http.Response) -> str:
 
 def _sign_in(here: _Visit, knocked: http.Response) -> Step:
     access = here.access
-    named = {"host": access.host, "user": _who(access)}
+    named = {"host": access.host, "user": who(access)}
     if knocked.status == 200:
         text = _("%(host)s asks nobody who they are.")
         return Step(SIGN_IN, OK, text % named)
@@ -106,7 +106,3 @@ def _read(here: _Visit, reference: Reference | None) -> Step:
     except RegistryError as error:
         return Step(READ, FAILED, str(error))
     return Step(READ, OK, _("%(image)s can be read.") % {"image": image})
-
-
-def _who(access: Access) -> str:
-    return _("the owner of the identity token") if access.refresh_token else access.username

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import pytest
 import time_machine
 from hypothesis import given
@@ -106,6 +109,25 @@ class TestTokens:
         token_registry.valid.clear()
         assert head(client) == token_registry.digest
         assert len(token_registry.tokens_given) == 2
+
+    def test_it_gets_one_for_all_that_are_refused_together(self, serve: Starts) -> None:
+        refused = Barrier(5, timeout=10)
+
+        def answer(asked: Asked) -> Reply:
+            if asked.path.startswith("/token"):
+                return as_json(token="one-for-all", expires_in=300)
+            if asked.authorization == "Bearer one-for-all":
+                return Reply(200, headers={"Docker-Content-Digest": SOME_DIGEST})
+            refused.wait()
+            realm = f"http://{asked.headers['host']}/token"
+            return Reply(401, headers={"WWW-Authenticate": f'Bearer realm="{realm}"'})
+
+        server = serve(answer)
+        client = RegistryClient(Access(server.address), Grants())
+        images = [f"acme/api:{number}" for number in range(5)]
+        with ThreadPoolExecutor(5) as threads:
+            assert [*threads.map(head, [client] * 5, images)] == [SOME_DIGEST] * 5
+        assert sum(asked.path.startswith("/token") for asked in server.asked) == 1
 
     def test_it_reads_the_other_name_of_a_token(self, token_registry: TokenRegistry) -> None:
         token_registry.token_answer = lambda token: as_json(access_token=token)
