@@ -242,14 +242,13 @@ def _what_runs(
 def _local_of(service: Service, wishes: Wishes) -> Local:
     """What runs of a service, as far as the rows say, to be compared for the platform that is
     wished for, if any is. Asks no database."""
-    known = service.baseline_digest if service.baseline_ref == service.image_ref else ""
     platform = wishes.platform or service.runs_on
     # What is for one platform alone has nothing in it to choose from.
     candidates = [c for c in service.candidates.all() if c.platform == platform or not c.platforms]
     return Local(
         Reference(service.registry, service.repository, service.tag, service.pinned_digest),
         running=frozenset(service.running_digests),
-        baseline=known,
+        baseline=service.baseline,
         platform=platform,
         started=service.state != Service.State.ABSENT,
         known={row.digest: _known(row) for row in candidates},

@@ -228,9 +228,7 @@ def _totals() -> dict[str, Any]:
 
 def _empty_stacks(words: str) -> list[str]:
     """Stacks with nothing to list: their error, or their emptiness, is worth a line."""
-    stacks = Stack.objects.filter(archived_at=None, services=None)
-    for word in words.split():
-        stacks = stacks.filter(name__icontains=word)
+    stacks = Stack.objects.filter(archived_at=None, services=None).matching(words)
     return list(stacks.values_list("pk", flat=True)[:50])
 
 

@@ -1,4 +1,4 @@
-"""The form of an ignore rule on its page: its scope is named as people name it."""
+"""The form of an ignore rule on its own page: its scope is named as people name it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 from checks import naming
 from checks.forms import IgnoreRuleForm
 from checks.models import Host, IgnoreRule, Service, Stack
-from checks.models.stacks import MAX_WORDS, ServiceQuerySet, StackQuerySet
+from checks.models.stacks import ServiceQuerySet, StackQuerySet
 from checks.previewing import Preview, hides, preview
 from checks.versions.ignores import DIGEST
 from checks.versions.patterns import BadPattern
@@ -148,10 +148,7 @@ def _near(scope: str, words: str) -> list[str]:
     words = words.replace("/", " ").replace(":", " ")
     if scope == Scope.SERVICE:
         return _names(_services().matching(words)[:MAX_NEAR])
-    stacks = _stacks()
-    for word in words.split()[:MAX_WORDS]:
-        stacks = stacks.filter(name__icontains=word)
-    return _names(stacks[:MAX_NEAR])
+    return _names(_stacks().matching(words)[:MAX_NEAR])
 
 
 def _stacks() -> StackQuerySet:

@@ -31,8 +31,7 @@ class ImageFacts(serializers.Serializer[Service]):
     builtAt = Moment(source="runs.built_at", allow_null=True, help_text=_("As the image says."))
 
     def get_digest(self, service: Service) -> str | None:
-        running = service.running_digests
-        return (running[0] if running else service.pinned_digest or service.baseline_digest) or None
+        return next(iter(service.digests), None)
 
 
 class CandidateFacts(serializers.Serializer[Candidate]):

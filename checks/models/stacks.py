@@ -13,6 +13,8 @@ from checks.versions.shapes import read
 from dockrev.fields import IdField
 from dockrev.models import Setting
 
+MAX_WORDS = 10  # of a search
+
 
 class Host(models.Model):
     """A Docker Engine, or, as `local`, this machine with or without one."""
@@ -39,6 +41,13 @@ class Host(models.Model):
 
 
 class StackQuerySet(models.QuerySet["Stack"]):
+    def matching(self, words: str) -> Self:
+        """Stacks that have every word in their name."""
+        found = self
+        for word in words.split()[:MAX_WORDS]:
+            found = found.filter(name__icontains=word)
+        return found
+
     def counted(self) -> Self:
         """With `service_count` and `update_count` of the services that are not archived."""
         there = Q(services__archived_at=None)
@@ -98,7 +107,6 @@ class Stack(models.Model):
 
 ARCHIVED = Q(archived_at__isnull=False) | Q(stack__archived_at__isnull=False)
 """Of services: they, or their stack."""
-MAX_WORDS = 10
 POLICY_FOR_ALL = "policy"
 """The key of the setting that keeps it."""
 
@@ -224,10 +232,14 @@ class Service(models.Model):
         return self.platform or self.stack.host.platform
 
     @property
+    def baseline(self) -> str:
+        """The digest that was first seen for the reference that it has now."""
+        return self.baseline_digest if self.baseline_ref == self.image_ref else ""
+
+    @property
     def digests(self) -> list[str]:
         """What runs, or stands in for it."""
-        known = self.baseline_digest if self.baseline_ref == self.image_ref else ""
-        stand_in = self.pinned_digest or known
+        stand_in = self.pinned_digest or self.baseline
         return self.running_digests or list(filter(None, [stand_in]))
 
     @property

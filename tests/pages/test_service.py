@@ -113,7 +113,8 @@ def test_it_shows_an_error_with_its_age(viewer: Client) -> None:
 def test_it_says_what_stands_in_for_what_runs(viewer: Client) -> None:
     row = service()
     assert "Digest not known" in shown(viewer, row)
-    seen = {"baseline_digest": digest("first"), "baseline_at": timezone.now()}
+    at = {"baseline_ref": row.image_ref, "baseline_at": timezone.now()}
+    seen = {"baseline_digest": digest("first"), **at}
     Service.objects.filter(pk=row.pk).update(**seen)
     assert f"First seen {digest('first')[:19]}" in shown(viewer, row)
     Service.objects.filter(pk=row.pk).update(pinned_digest=digest("pin"))
