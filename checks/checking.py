@@ -186,7 +186,11 @@ def _take(done: SimpleQueue[Future[Checked]], most: int) -> list[Checked]:
 def _clients(services: list[Service], job: Job) -> Iterator[Clients]:
     """Clients for all their registries, which know the lists of tags that are kept."""
     try:
-        clients = remotes({service.registry for service in services}, _trusted_since(job))
+        clients = remotes(
+            {service.registry for service in services},
+            _trusted_since(job),
+            repositories={service.repository for service in services},
+        )
     except UnreadableSecret as error:
         raise JobFailed(str(error)) from None
     for client in clients.values():

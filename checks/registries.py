@@ -12,10 +12,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from checks.models import Registry, Service
-from checks.registry.access import IDENTITY_TOKEN, is_loopback
-from checks.registry.certs_d import authorities_in
+from checks.registry.access import IDENTITY_TOKEN
 from checks.registry.docker_config import DockerConfig, read_config
-from checks.registry.reference import normal_host
+from checks.remotes import way_to
 from dockrev import authorities
 from dockrev.authorities import Authority
 
@@ -44,12 +43,14 @@ class SignIn:
 class Known:
     """A registry that a service uses, or that has a row. `row` has no password: it is deferred.
 
+    `is_plain` says that it is asked over plain http; `authorities` are those trusted for it alone.
     `services` use it; of those, `failing` were not checked. `checked_at` is when one last was.
     """
 
     host: str
     row: Registry
     sign_in: SignIn
+    is_plain: bool
     authorities: tuple[Authority, ...] = ()
     services: int = 0
     failing: int = 0
@@ -63,11 +64,6 @@ class Known:
     @property
     def answered_at(self) -> datetime | None:
         return max(filter(None, [self.row.last_ok_at, self.checked_at]), default=None)
-
-    @property
-    def is_plain(self) -> bool:
-        insecure = self.row.insecure or self.host in map(normal_host, settings.INSECURE_REGISTRIES)
-        return insecure or (is_loopback(self.host) and not self.authorities)
 
     @property
     def mark(self) -> str:
@@ -164,9 +160,9 @@ def _used(host: str = "") -> dict[str, dict[str, Any]]:
 
 def _known(host: str, row: Registry | None, used: dict[str, Any], config: DockerConfig) -> Known:
     row = row or Registry(host=host)
-    pem = row.authorities or authorities_in(settings.DOCKER_CERTS, host)
-    trusted = tuple(authorities.read(pem)) if pem else ()
-    return Known(host, row, _sign_in(host, row, config), trusted, **used)
+    way = way_to(row)
+    trusted = tuple(authorities.read(way.authorities)) if way.authorities else ()
+    return Known(host, row, _sign_in(host, row, config), way.is_plain, trusted, **used)
 
 
 def _sign_in(host: str, row: Registry, config: DockerConfig) -> SignIn:

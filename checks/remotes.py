@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from django.conf import settings
@@ -49,14 +50,22 @@ class Counted(Once):
         return self._told.get(digest) or super().about(repository, digest)
 
 
-def remotes(hosts: Iterable[str], trusted_since: datetime | None = None) -> dict[str, Counted]:
+def remotes(
+    hosts: Iterable[str],
+    trusted_since: datetime | None = None,
+    *,
+    repositories: Iterable[str] = (),
+) -> dict[str, Counted]:
     """A client for each host, which asks each question once. Two queries; raises UnreadableSecret.
 
-    Lists of tags that are kept and were fetched since `trusted_since` are not asked for again.
+    Lists of tags that are kept and were fetched since `trusted_since` are not asked for again, nor
+    is what is newer in the `repositories` for one service and has spoken of itself already.
     """
     wanted = set(hosts)
     rows = {row.host: row for row in Registry.objects.reaching(wanted)}
-    candidates = Candidate.objects.filter(service__registry__in=wanted)
+    candidates = Candidate.objects.unclosed().filter(
+        service__registry__in=wanted, service__repository__in=set(repositories)
+    )
     told = {row.pk: row.about for row in Image.objects.filter(pk__in=candidates.values("image"))}
     logins = Logins(read_config(settings.DOCKER_CONFIG))
     known = {host: access_of(host, rows.get(host), logins) for host in wanted | rows.keys()}
@@ -77,17 +86,22 @@ def _at_once(access: Access, hosts: int) -> int:
 
 def access_of(host: str, row: Registry | None, logins: Logins) -> Access:
     """A row's user wins over the one that `docker login` has left."""
-    insecure = host in map(normal_host, settings.INSECURE_REGISTRIES)
-    account = Account(row.username, row.password) if row else Account("", "")
-    login = Login(account) if account.username else logins.of(host)
-    account = login.account if login.account.username else account
-    known = row.authorities if row else ""
+    row = row or Registry(host=host)
+    entered = Account(row.username, row.password)
+    login = Login(entered) if entered.username else logins.of(host)
+    account = login.account if login.account.username else entered
+    way = way_to(row)
+    return replace(
+        way, username=account.username, password=account.password, login_trouble=login.trouble
+    )
+
+
+def way_to(row: Registry) -> Access:
+    """How a registry is reached, as nobody. Its password is not looked at."""
     return Access(
-        host,
-        insecure or bool(row and row.insecure),
-        *account,
-        login_trouble=login.trouble,
-        token_host=row.token_host if row else "",
-        authorities=known or authorities_in(settings.DOCKER_CERTS, host),
-        traffic=Traffic(row.cooldown_until, row.rests_in_a_row) if row else Traffic(),
+        row.host,
+        row.insecure or row.host in map(normal_host, settings.INSECURE_REGISTRIES),
+        token_host=row.token_host,
+        authorities=row.authorities or authorities_in(settings.DOCKER_CERTS, row.host),
+        traffic=Traffic(row.cooldown_until, row.rests_in_a_row),
     )
