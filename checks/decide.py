@@ -130,11 +130,12 @@ class Verdict:
     """`status` is one of `Service.Status`; `reason` says why, where that needs words.
 
     `found` has the largest step first, a rebuilt image last, and what is not for our platform after
-    all others. `trouble` says why newer versions could not be looked for: then `found` knows
-    nothing of them. `choice` says what became of all tags; `gone`, that the registry does not list
-    the tag that runs any more, though it may still answer for it. `baseline` is the digest to keep
-    as first seen, where nothing else says what runs. `equal` are indexes that differ from what runs
-    for other platforms alone, for a later check to know as `Local.equal`.
+    all others; `waiting` is what is too young yet. `trouble` says why newer versions could not be
+    looked for: then `found` knows nothing of them. `choice` says what became of all tags; `gone`,
+    that the registry does not list the tag that runs any more, though it may still answer for it.
+    `baseline` is the digest to keep as first seen, where nothing else says what runs. `equal` are
+    indexes that differ from what runs for other platforms alone, for a later check to know as
+    `Local.equal`.
     """
 
     status: str
@@ -154,10 +155,10 @@ EVERYTHING = Wishes()
 def decide(local: Local, remote: Asking, wishes: Wishes = EVERYTHING) -> Verdict:
     """Compare what runs with what the registry has under the same tag, and under later ones.
 
-    A version that a rule hides gives way to the next lower one of its step; where there is none,
-    it is found as hidden. For each of these tags at most one HEAD, and one GET where a digest is
-    new; for versions the list of tags besides. RegistryError passes through where even the same tag
-    is not known.
+    A version that a rule hides, or that is too young, gives way to the next lower one of its step;
+    where there is none, the one that a rule hides is found as hidden. For each of these tags at
+    most one HEAD, and where a digest is new what it is and what it says of itself; for versions the
+    list of tags besides. RegistryError passes through where even the same tag is not known.
     """
     tag = local.reference.tag
     if not tag:
@@ -212,8 +213,8 @@ def _rebuilt(local: Local, remote: Remote, wishes: Wishes) -> Verdict:
         return Verdict("unknown", reason=_("Nothing says which image of this tag runs."))
     if not local.digests:
         return Verdict("up_to_date", baseline=digest, reason=_("First seen now."))
-    reference = replace(local.reference, digest="")
-    found = _told(local, remote, _found(local, remote, REBUILT, reference, digest))
+    image = replace(local.reference, digest=digest)
+    found = _told(local, remote, _found(local, remote, REBUILT, image))
     aged = [_aged(local, wishes, found)] if found else []
     return _concluded(Verdict("up_to_date"), aged, wishes.ignores)
 
@@ -260,7 +261,8 @@ def _step(
 def _version(local: Local, remote: Remote, step: str, tag: str) -> Found | None:
     reference = replace(local.reference, tag=tag, digest="")
     try:
-        found = _found(local, remote, step, reference, remote.head(reference))
+        image = replace(reference, digest=remote.head(reference))
+        found = _found(local, remote, step, image)
     except NotFound:
         return None  # listed, though its image was deleted
     return _told(local, remote, found)
@@ -322,24 +324,23 @@ def _aged(local: Local, wishes: Wishes, found: Found) -> Found:
     return replace(found, waits_until=ripe if ripe > local.now else None)
 
 
-def _found(
-    local: Local, remote: Remote, step: str, reference: Reference, digest: str
-) -> Found | None:
-    """What a tag has that does not run here; None where it is the image that runs.
+def _found(local: Local, remote: Remote, step: str, image: Reference) -> Found | None:
+    """What a tag has, with its digest, that does not run here; None where it is what runs.
 
     Where only other platforms' images differ, that takes the step SAME.
     """
+    tag, digest = image.tag, image.digest
     if digest in local.digests:
         return None
     if (equal := local.equal.get(digest, "")) in local.digests:
-        return Found(SAME, reference.tag, digest, "match", equal)
+        return Found(SAME, tag, digest, "match", equal)
     known = local.known.get(digest)
     if known and (known.platform_digest or not known.platforms):
         runs = known.platform_digest in local.digests
-        return replace(known, step=SAME if runs else step, tag=reference.tag)
-    children = remote.children(reference, digest)
+        return replace(known, step=SAME if runs else step, tag=tag)
+    children = remote.children(image, digest)
     if children is None:
-        return Found(step, reference.tag, digest, arch="unknown")
+        return Found(step, tag, digest, arch="unknown")
     platforms = tuple(child.platform for child in children)
     running = [child for child in children if child.digest in local.digests]
     ours = child_for(local.platform, children)
@@ -347,10 +348,10 @@ def _found(
         ours = running[0]
     if ours is None:
         arch = "mismatch" if local.platform else "unknown"
-        return Found(step, reference.tag, digest, arch, platforms=platforms)
+        return Found(step, tag, digest, arch, platforms=platforms)
     if ours.digest in local.digests:
         step = SAME
-    return Found(step, reference.tag, digest, "match", ours.digest, platforms)
+    return Found(step, tag, digest, "match", ours.digest, platforms)
 
 
 def _concluded(same: Verdict, found: list[Found], ignores: Ignores) -> Verdict:

@@ -1,4 +1,4 @@
-"""The forms of this app, for API, pages and admin alike."""
+"""The form of an ignore rule, for API, pages and admin alike."""
 
 from __future__ import annotations
 

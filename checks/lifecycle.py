@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime
+from itertools import chain
 from typing import Any, NamedTuple
 
 from checks.decide import Found, Verdict
@@ -34,8 +35,7 @@ def settle_candidates(judged: Mapping[str, Judged], now: datetime) -> None:
         held[row.service_id].append(row)
     settled = [_Settling(each, held[pk], now) for pk, each in judged.items()]
     new = [row for each in settled for row in each.settle()]
-    for row in new:
-        row.version_tag = "" if read(row.tag) else _version_tag(row, new)
+    _name_versions(new)
     told = {digest: about for each in settled for digest, about in each.told.items()}
     keep_abouts(told, now)
     Candidate.objects.bulk_create(new)
@@ -133,20 +133,40 @@ class _Settling:
         )
 
 
-def _version_tag(row: Candidate, new: list[Candidate]) -> str:
-    """A version that other services, or what is newer for them, have with the same digest."""
-    image = row.service.registry, row.service.repository
-    for each in new:
-        same = (each.service.registry, each.service.repository, each.digest) == (*image, row.digest)
-        if same and read(each.tag):
-            return each.tag
-    others = Service.objects.filter(registry=image[0], repository=image[1])
-    digests = {row.digest, row.platform_digest} - {""}
-    for tag, running in others.values_list("tag", "running_digests"):
-        if read(tag) and digests.intersection(running):
-            return tag
-    newer = Candidate.objects.unclosed().filter(service__in=others, digest=row.digest)
-    return next((tag for tag in newer.values_list("tag", flat=True) if read(tag)), "")
+def _name_versions(new: list[Candidate]) -> None:
+    """Where a tag is no version, say which version has its digest, as far as that is known.
+
+    Two queries, or none.
+    """
+    nameless = [row for row in new if not read(row.tag)]
+    if not nameless:
+        return
+    known = _versions(new, {row.service.repository for row in nameless})
+    for row in nameless:
+        image = row.service.registry, row.service.repository
+        names = (known.get((*image, digest)) for digest in (row.digest, row.platform_digest))
+        row.version_tag = next(filter(None, names), "")
+
+
+def _versions(new: list[Candidate], repositories: set[str]) -> dict[tuple[str, str, str], str]:
+    """Versions by registry, repository and digest: those found now, that run, that are newer."""
+    running = Service.objects.filter(repository__in=repositories)
+    newer = Candidate.objects.unclosed().filter(service__repository__in=repositories)
+    named = chain(
+        ((row.service.registry, row.service.repository, row.tag, [row.digest]) for row in new),
+        running.values_list("registry", "repository", "tag", "running_digests"),
+        (
+            (registry, repository, tag, [digest])
+            for registry, repository, tag, digest in newer.values_list(
+                "service__registry", "service__repository", "tag", "digest"
+            )
+        ),
+    )
+    found: dict[tuple[str, str, str], str] = {}
+    for registry, repository, tag, digests in named:
+        for digest in digests if read(tag) else ():
+            found.setdefault((registry, repository, digest), tag)
+    return found
 
 
 def _key_of(row: Candidate) -> Key:
