@@ -6,11 +6,15 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from django.db import connection
 from django.db.models import QuerySet
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from checks import queue
+from checks.decide import Found, Verdict
 from checks.models import Candidate, Image, Service
+from checks.settle import Checked, settle
 from checks.tasks import run_job
 from notifications.messages import message
 from notifications.models import Channel, Notification
@@ -69,6 +73,22 @@ class TestDisplayTag:
         service = rows.service(f"{registry.address}/about/other:latest", running=(old,))
         check(service)
         assert service.candidates.get().display_tag == "1.28"
+
+    def test_it_looks_for_versions_with_as_many_queries_for_many(self) -> None:
+        def selects(number: int) -> int:
+            """What it takes to open so many candidates behind tags that are no versions."""
+            found = (Found("rebuilt", "latest", f"sha256:{number}", "match"),)
+            verdict = Verdict("update_available", found)
+            services = [
+                rows.service(f"ghcr.io/acme/{number}-{each}:latest", name=f"{number}-{each}")
+                for each in range(number)
+            ]
+            with CaptureQueriesContext(connection) as captured:
+                settle([Checked(each, verdict) for each in services], NOW)
+            return sum(each["sql"].startswith("SELECT") for each in captured.captured_queries)
+
+        assert selects(2) == selects(9)
+        assert Candidate.objects.count() == 11
 
     def test_it_keeps_a_tag_that_is_a_version(self, registry: Registry) -> None:
         old = push(registry, "about/tag", "1.0", version="22.04")

@@ -46,6 +46,16 @@ def test_it_lists_a_service_with_what_is_newer(viewer: Program) -> None:
     assert shown["archived"] is False
 
 
+def test_it_shows_what_was_first_seen_for_its_own_reference_alone(viewer: Program) -> None:
+    row = service()
+    seen = Service.objects.filter(pk=row.pk)
+    first = "sha256:" + "f" * 64
+    seen.update(baseline_digest=first, baseline_ref="ghcr.io/acme/api:1.1.0")
+    assert viewer.get(f"/api/services/{row.pk}").json()["image"]["digest"] is None
+    seen.update(baseline_ref=row.image_ref)
+    assert viewer.get(f"/api/services/{row.pk}").json()["image"]["digest"] == first
+
+
 def test_it_shows_the_version_before_the_rebuilt_image(viewer: Program) -> None:
     row = service()
     candidate(row, step="rebuilt", tag="1.2.0")
