@@ -19,7 +19,7 @@ from checks.forms import MAX_RULES
 from checks.models import IgnoreRule, Service
 from checks.previewing import preview
 from checks.rule_form import RuleForm, places
-from dockrev.pages import PER_PAGE, PageRequest, acted, page_of, words_of
+from dockrev.pages import PER_PAGE, PageRequest, acted, given, page_of, words_of
 from dockrev.permissions import Role, requires
 from dockrev.sections import Section
 
@@ -48,7 +48,7 @@ def add_rule(request: PageRequest) -> HttpResponse:
     rule = IgnoreRule(scope=Scope.ALL, kind=IgnoreRule.Kind.EXACT)
     if request.method == "POST":
         return _posted(request, rule)
-    service_id = request.GET.get("service", "").replace("\0", "")
+    service_id = given(request.GET, "service")
     services = Service.objects.current().select_related("stack__host")
     if service := services.filter(pk=service_id).first():
         rule.scope, rule.service = Scope.SERVICE, service
@@ -81,13 +81,12 @@ def change_rules(request: PageRequest) -> HttpResponse:
 
 def _act_of(request: HttpRequest) -> tuple[str, list[str]]:
     """What to do, and to which rules: a button of one row names it, the others take the ticks."""
-    given = request.POST
-    ids = [each.replace("\0", "") for each in given.getlist("rule")[:PER_PAGE]]
-    act = next((act for act in _ACTS if act in given), "")
-    if act:
-        return act, [given[act].replace("\0", "")]
-    act = given.get("act", "")
-    return (act, ids) if act in _ACTS else ("on", [])
+    for act in _ACTS:
+        if row := given(request.POST, act):
+            return act, [row]
+    ticked = [each.replace("\0", "") for each in request.POST.getlist("rule")[:PER_PAGE]]
+    act = given(request.POST, "act")
+    return (act, ticked) if act in _ACTS else ("on", [])
 
 
 def _switch_on(request: HttpRequest, chosen: list[IgnoreRule]) -> None:

@@ -19,7 +19,7 @@ from checks.models import Candidate, IgnoreRule, Job, Registry, Service
 from checks.policy_form import PolicyForm
 from checks.releases import markup, reading
 from dockrev.errors import RateLimited
-from dockrev.pages import PageRequest, page_of, words_of
+from dockrev.pages import PageRequest, given, page_of, words_of
 from dockrev.permissions import Role, requires, role_of
 
 LINES = 500  # of a log at once
@@ -131,8 +131,8 @@ def show_notes(
 def show_queue(request: PageRequest) -> HttpResponse:
     looked = history.look(
         show=request.GET.get("show", "all"),
-        kind=request.GET.get("kind", "").replace("\0", ""),
-        service_id=request.GET.get("service", "").replace("\0", ""),
+        kind=given(request.GET, "kind"),
+        service_id=given(request.GET, "service"),
     )
     context = {"queue": looked, "page": page_of(request, looked.jobs)}
     return render(request, "checks/queue.html", context)

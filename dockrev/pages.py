@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 from django.conf import settings
 from django.core.paginator import Page, Paginator
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.utils.functional import Promise
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -87,9 +87,14 @@ def acted(request: PageRequest, back: str) -> HttpResponse:
     return redirect(back)
 
 
+def given(values: QueryDict, name: str) -> str:
+    """What came under a name, if anything. PostgreSQL takes no NUL, and nobody types one."""
+    return values.get(name, "").replace("\0", "")
+
+
 def words_of(request: HttpRequest) -> str:
-    """What somebody searches for. PostgreSQL takes no NUL, and nobody types one."""
-    return request.GET.get("q", "").replace("\0", "").strip()[:200]
+    """What somebody searches for."""
+    return given(request.GET, "q").strip()[:200]
 
 
 def page_of(request: HttpRequest, rows: QuerySet[M]) -> Page[M]:

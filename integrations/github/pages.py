@@ -20,7 +20,7 @@ from django_htmx.http import HttpResponseClientRedirect, trigger_client_event
 from checks.models import Job
 from dockrev.errors import ApiError, CredentialRejected, InvalidArgument
 from dockrev.fields import MASK, SecretInput
-from dockrev.pages import PageRequest, acted, page_of, words_of
+from dockrev.pages import PageRequest, acted, given, page_of, words_of
 from dockrev.permissions import Role, View, requires
 from dockrev.sections import Section
 from integrations import rotation, targets, tracking
@@ -230,7 +230,7 @@ def _name(request: HttpRequest) -> str:
 
 
 def _text(request: HttpRequest, name: str, limit: int) -> str:
-    return request.POST.get(name, "").replace("\0", "").strip()[: limit + 1]
+    return given(request.POST, name).strip()[: limit + 1]
 
 
 def _page(

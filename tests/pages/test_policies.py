@@ -170,8 +170,8 @@ class TestShared:
         stack = f"/stacks/{row.stack_id}/policy"
         assert viewer.post(stack, {"track": "digest"}).status_code == 403
         assert operator.post("/settings/policy", {"track": "digest"}).status_code == 403
-        assert "Operators can change this." in shown(viewer, stack)
-        assert "Admins can change this." in shown(operator, "/settings/policy")
+        assert "Only an operator can change this." in shown(viewer, stack)
+        assert "Only an admin can change this." in shown(operator, "/settings/policy")
         for client, path in ((viewer, stack), (operator, "/settings/policy")):
             assert "Save the policy" not in shown(client, path)
 
