@@ -121,11 +121,14 @@ def read_token(body: bytes) -> Token:
     if not isinstance(token, str) or not _TOKEN.fullmatch(token):
         raise ValueError("no token")
     life = answer.get("expires_in")
-    seconds = min(life, LONGEST_LIFE) if isinstance(life, int | float) else SHORTEST_LIFE
+    seconds = SHORTEST_LIFE
+    if isinstance(life, int | float):
+        # As it comes: a number may be too large to be a float.
+        seconds = max(SHORTEST_LIFE, min(life, LONGEST_LIFE))
     renewed = answer.get("refresh_token")
     if not isinstance(renewed, str) or not _TOKEN.fullmatch(renewed):
         renewed = ""
-    return Token(f"Bearer {token}", max(float(seconds), SHORTEST_LIFE), renewed)
+    return Token(f"Bearer {token}", float(seconds), renewed)
 
 
 def _belong_together(one: str, other: str) -> bool:
