@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import ssl
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 MOST_CHARACTERS = 64 * 1024
 MOST_CERTIFICATES = 20
 
+# Private CAs write the end of all years for "never", which is in none in zones east of Greenwich.
+_FIRST, _LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 _BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]{1,60})-----")
 
 
@@ -27,7 +29,7 @@ class BadAuthorities(ValueError):
 
 @dataclass(frozen=True)
 class Authority:
-    """One certificate: whose it is, and when it ends."""
+    """One certificate: whose it is, and when it ends, as far as that can be told in any zone."""
 
     name: str
     ends_at: datetime
@@ -39,17 +41,18 @@ def normal(text: str) -> str:
     At least one of them must still be good.
     """
     found = _certificates(text)
-    if all(each.not_valid_after_utc <= timezone.now() for each in found):
-        last = max(each.not_valid_after_utc for each in found)
+    last = max(_end(each) for each in found)
+    if last <= timezone.now():
         text = _("This certificate ended on %(day)s.")
         raise BadAuthorities(text % {"day": timezone.localtime(last).strftime("%Y-%m-%d")})
     pem = _library("hazmat.primitives.serialization").Encoding.PEM
-    return "".join(each.public_bytes(pem).decode() for each in found)
+    # Lines that were longer are more now.
+    return _short("".join(each.public_bytes(pem).decode() for each in found))
 
 
 def read(text: str) -> list[Authority]:
     """Whose certificates a text holds, and when they end. Raises BadAuthorities."""
-    return [Authority(_name(each), each.not_valid_after_utc) for each in _certificates(text)]
+    return [Authority(_name(each), _end(each)) for each in _certificates(text)]
 
 
 def context(pem: str) -> ssl.SSLContext:
@@ -62,9 +65,7 @@ def context(pem: str) -> ssl.SSLContext:
 
 
 def _certificates(text: str) -> list[Certificate]:
-    if len(text) > MOST_CHARACTERS:
-        raise BadAuthorities(_("This is too long: paste the CA's certificate alone."))
-    kinds = _BLOCK.findall(text)
+    kinds = _BLOCK.findall(_short(text))
     if any("PRIVATE KEY" in kind for kind in kinds):
         raise BadAuthorities(
             _("There is a private key in this. Dockrev needs, and keeps, certificates alone.")
@@ -80,6 +81,20 @@ def _certificates(text: str) -> list[Certificate]:
         return list(_library("x509").load_pem_x509_certificates(text.encode()))
     except ValueError:
         raise BadAuthorities(_("One of these certificates cannot be read.")) from None
+
+
+def _short(text: str) -> str:
+    if len(text) > MOST_CHARACTERS:
+        raise BadAuthorities(_("This is too long: paste the CA's certificate alone."))
+    return text
+
+
+def _end(certificate: Certificate) -> datetime:
+    try:
+        ends: datetime = certificate.not_valid_after_utc
+    except ValueError:  # in the year 0
+        raise BadAuthorities(_("One of these certificates cannot be read.")) from None
+    return max(_FIRST, min(ends, _LAST))
 
 
 def _library(part: str) -> Any:

@@ -12,14 +12,18 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 DAY = timedelta(days=1)
+NEVER = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)  # as RFC 5280 writes it
 
 
 @dataclass
 class Authority:
-    """`days` is how long its certificate is good from now; less than 0: it has ended."""
+    """`days` is how long its certificate is good from now; less than 0: it has ended. `ends` says
+    it to the second. `padding` is how many bytes it has of no use."""
 
     name: str = "Acme CA"
     days: int = 30
+    ends: datetime | None = None
+    padding: int = 0
     key: ec.EllipticCurvePrivateKey = field(
         default_factory=lambda: ec.generate_private_key(ec.SECP256R1())
     )
@@ -28,6 +32,11 @@ class Authority:
         made = self._builder(self.name, self.key).add_extension(
             x509.BasicConstraints(ca=True, path_length=0), critical=True
         )
+        if self.padding:
+            useless = x509.UnrecognizedExtension(
+                x509.ObjectIdentifier("1.2.3"), bytes(self.padding)
+            )
+            made = made.add_extension(useless, critical=False)
         self.certificate = made.sign(self.key, hashes.SHA256())
 
     @property
@@ -52,7 +61,7 @@ class Authority:
         return certificate, secret
 
     def _builder(self, subject: str, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
-        ends = datetime.now(UTC) + self.days * DAY
+        ends = self.ends or datetime.now(UTC) + self.days * DAY
         return (
             x509.CertificateBuilder()
             .subject_name(_named(subject))

@@ -14,7 +14,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from checks.models import Registry, Service
-from tests.certificates import Authority
+from tests.certificates import NEVER, Authority
 from tests.pages.test_overview import text_of
 from tests.rows import service
 from tests.servers import Reply, Starts, TokenRegistry
@@ -147,6 +147,13 @@ class TestEntry:
         said = text_of(response.content)
         assert "registry.example:5000 is saved. Test it." in said
         assert "Acme CA, ends in" in said
+
+    def test_it_shows_a_ca_that_never_ends_in_every_zone(
+        self, admin: Client, settings: Settings
+    ) -> None:
+        settings.TIME_ZONE = "Asia/Tokyo"
+        row = entered(authorities=Authority(ends=NEVER).pem)
+        assert "Acme CA, ends in" in page(admin, f"{PAGE}/{row.pk}")
 
     def test_it_comes_to_the_entry_that_is_there(self, admin: Client) -> None:
         row = entered("docker.io")

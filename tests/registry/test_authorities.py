@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from ssl import DER_cert_to_PEM_cert
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+from django.utils import timezone
 from pytest_django import Settings
 
 from checks.models import Registry
@@ -16,7 +19,7 @@ from checks.registry.reference import parse
 from checks.remotes import remotes
 from dockrev import authorities
 from dockrev.authorities import BadAuthorities
-from tests.certificates import Authority
+from tests.certificates import NEVER, Authority
 from tests.servers import Reply, Server, TokenRegistry
 
 DIGEST = "sha256:" + "a" * 64
@@ -143,6 +146,29 @@ class TestText:
         assert authorities.normal(ended.pem + authority.pem) == ended.pem + authority.pem
         with pytest.raises(BadAuthorities, match="ended on"):
             authorities.normal(ended.pem)
+
+    def test_it_takes_none_whose_end_is_in_no_calendar(self, authority: Authority) -> None:
+        der = Authority(ends=NEVER).certificate.public_bytes(Encoding.DER)
+        assert b"99991231235959Z" in der
+        never_was = DER_cert_to_PEM_cert(der.replace(b"99991231235959Z", b"00000101000000Z"))
+        for written in (never_was, authority.pem + never_was):
+            with pytest.raises(BadAuthorities, match="cannot be read"):
+                authorities.normal(written)
+
+    def test_it_says_when_one_ended_in_every_zone(self) -> None:
+        der = Authority(ends=NEVER).certificate.public_bytes(Encoding.DER)
+        long_ago = DER_cert_to_PEM_cert(der.replace(b"99991231235959Z", b"00010101000000Z"))
+        with timezone.override("America/New_York"), pytest.raises(BadAuthorities, match="ended"):
+            authorities.normal(long_ago)
+
+    def test_what_it_keeps_can_be_read_again(self) -> None:
+        """Lines may be longer in what is pasted than in what is kept."""
+        kept = Authority(padding=48_300).pem
+        begin, *lines, end = kept.splitlines()
+        pasted = "\n".join([begin, "".join(lines), end])
+        assert len(pasted) < authorities.MOST_CHARACTERS < len(kept)
+        with pytest.raises(BadAuthorities, match="too long"):
+            authorities.normal(pasted)
 
     def test_it_takes_no_private_key(self, authority: Authority) -> None:
         with pytest.raises(BadAuthorities, match="private key") as refused:
