@@ -20,6 +20,7 @@ FIRST_REST = timedelta(minutes=1)  # where a registry does not say how long
 LONGEST_GUESS = timedelta(hours=6)
 MOST_DOUBLINGS = 10
 MOST_SILENCES = 10
+LONGEST_WINDOW = 24 * 3600  # seconds; one slip of a registry must not silence it for years
 LEFT_FREE = 0.1  # of what a registry lets us ask: people pull images, too
 
 # `100;w=21600`: so many in so many seconds. The window is left out by some.
@@ -157,7 +158,8 @@ def read_limit(headers: Mapping[str, str]) -> Limit | None:
     if most is None or remaining is None:
         return None
     window = most[2] or remaining[2]
-    return Limit(int(most[1]), int(remaining[1]), int(window) if window else None)
+    seconds = min(int(window), LONGEST_WINDOW) if window else None
+    return Limit(int(most[1]), int(remaining[1]), seconds)
 
 
 def shown(moment: datetime) -> str:
