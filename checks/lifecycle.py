@@ -48,9 +48,15 @@ def close(candidate: Candidate, closed_as: str, now: datetime) -> None:
 
 
 def keep_abouts(told: Mapping[str, About], now: datetime) -> None:
-    """Write down what images say of themselves, by digest, where nobody has yet."""
+    """Write down what images say of themselves, by digest, where nobody has yet.
+
+    That it could not be read is one registry's word: another's, which has it, goes before.
+    """
     rows = [Image.of(digest, about, now) for digest, about in told.items()]
     Image.objects.bulk_create(rows, ignore_conflicts=True)
+    said = [digest for digest, about in told.items() if about.says_anything]
+    for row in Image.objects.silent().filter(pk__in=said) if said else ():
+        Image.of(row.pk, told[row.pk], now).save(force_update=True)
 
 
 class _Settling:

@@ -66,7 +66,9 @@ def remotes(
     candidates = Candidate.objects.unclosed().filter(
         service__registry__in=wanted, service__repository__in=set(repositories)
     )
-    told = {row.pk: row.about for row in Image.objects.filter(pk__in=candidates.values("image"))}
+    images = Image.objects.filter(pk__in=candidates.values("image"))
+    # That one registry could not show an image's config says nothing of what another has.
+    told = {row.pk: row.about for row in images if row.about.says_anything}
     logins = Logins(read_config(settings.DOCKER_CONFIG))
     known = {host: access_of(host, rows.get(host), logins) for host in wanted | rows.keys()}
     return {

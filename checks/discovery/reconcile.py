@@ -15,7 +15,8 @@ from typing import Any
 from django.db import transaction
 
 from checks.discovery.projects import FoundHost, FoundProject, FoundService
-from checks.models import Host, Image, Service, Stack
+from checks.lifecycle import keep_abouts
+from checks.models import Host, Service, Stack
 from checks.registry.reference import BadReference, parse
 from checks.settle import close_what_no_longer_applies
 
@@ -233,12 +234,7 @@ class _Comparison:
         wanted = {row.image_id for row in (*self.new_services, *self.old_services)} - {None}
         services = [each for project in self.found.projects for each in project.services]
         said = {digest: each.about for each in services if (digest := _image_digest(each))}
-        rows = [
-            Image.of(digest, about, self.now)
-            for digest, about in said.items()
-            if about and digest in wanted
-        ]
-        Image.objects.bulk_create(rows, batch_size=BATCH, ignore_conflicts=True)
+        keep_abouts({key: each for key, each in said.items() if each and key in wanted}, self.now)
 
     def _act(self, stack: Stack, action: str, reason: str = "") -> None:
         self.changes.actions.append(Action(stack.name, action, stack.pk, reason))

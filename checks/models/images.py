@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Self
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from checks.registry.configs import MAX_PLATFORM, MAX_REVISION, MAX_SOURCE, MAX_VERSION, About
+
+
+class ImageQuerySet(models.QuerySet["Image"]):
+    def silent(self) -> Self:
+        """Those that say nothing: their registry did not have what it should."""
+        return self.filter(built_at=None, version="", source="", revision="", platform="")
 
 
 class Image(models.Model):
@@ -24,6 +31,8 @@ class Image(models.Model):
     revision = models.CharField(_("revision"), max_length=MAX_REVISION, blank=True)
     platform = models.CharField(_("platform"), max_length=MAX_PLATFORM, blank=True)
     read_at = models.DateTimeField(_("read"))
+
+    objects = ImageQuerySet.as_manager()
 
     class Meta:
         ordering = ["-read_at"]

@@ -34,6 +34,11 @@ class About:
     revision: str = ""
     platform: str = ""
 
+    @property
+    def says_anything(self) -> bool:
+        """False where it could not be read."""
+        return self != About()
+
 
 def read_config(body: bytes, host: str) -> About:
     """Read an image's config, whose digest was compared already. Raises BadAnswer."""

@@ -19,7 +19,9 @@ from checks.tasks import run_job
 from notifications.messages import message
 from notifications.models import Channel, Notification
 from tests import rows
+from tests.checking.test_faults import front
 from tests.real.registry import Registry
+from tests.servers import Asked, Reply, Starts
 
 pytestmark = [pytest.mark.django_db, pytest.mark.engine]
 
@@ -130,6 +132,25 @@ class TestDisplayTag:
         assert (told["candidateTag"], told["candidateDisplayTag"]) == ("latest", "1.27.4")
         assert "was rebuilt, 1.27.3 to 1.27.4" in payload["human"]["summary"]
         assert service.candidates.get().announced_to == 1
+
+
+class TestWhoseWord:
+    def test_a_registry_without_the_config_silences_no_other(
+        self, registry: Registry, serve: Starts
+    ) -> None:
+        def lacking(asked: Asked) -> Reply:
+            return Reply(404) if "/blobs/" in asked.path else front(registry)(asked)
+
+        hosts = (serve(lacking).address, registry.address)
+        old = push(registry, "about/copied", "latest", version="1.0")
+        copied, own = [
+            rows.service(f"{host}/about/copied:latest", name=host, running=(old,)) for host in hosts
+        ]
+        push(registry, "about/copied", "latest", version="1.1")
+        check(copied)
+        assert copied.candidates.get().display_tag == "latest"
+        check(own)
+        assert own.candidates.get().display_tag == "1.1"
 
 
 class TestPlatform:

@@ -35,9 +35,9 @@ class Shelf:
         self.server = serve(self._answer)
 
     def _push(self, tag: str, multi: bool, about: dict[str, Any]) -> str:
-        config = self._keep({"of": tag, **about})
-        image = self._keep({"schemaVersion": 2, "config": {"digest": config}, "layers": []})
         platform = {"os": "linux", "architecture": "amd64"}
+        config = self._keep({"of": tag, **platform, **about})
+        image = self._keep({"schemaVersion": 2, "config": {"digest": config}, "layers": []})
         listed = [{"digest": image, "platform": platform}]
         return self._keep({"schemaVersion": 2, "manifests": listed}) if multi else image
 
