@@ -66,8 +66,12 @@ def _refusal(text: str, *, too_large: bool) -> BadPattern:
     return BadPattern(message, position)
 
 
+@lru_cache(maxsize=256)
 def _fault(text: str) -> int:
-    """What is wrong comes right behind the longest beginning that can be read."""
+    """What is wrong comes right behind the longest beginning that can be read.
+
+    Remembered: it takes up to a second, and a label is read wherever its service is shown.
+    """
     for length in range(len(text) - 1, 0, -1):
         try:
             _compiled.__wrapped__(text[:length])

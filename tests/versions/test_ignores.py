@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import resource
+from typing import Any
 
 import pytest
+import re2
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -115,6 +117,22 @@ def test_it_says_what_is_wrong_with_a_pattern(value: str, words: str) -> None:
     with pytest.raises(BadPattern, match=re.escape(words)) as raised:
         read_rule("regex", value)
     assert 0 < raised.value.position < len(value)
+
+
+def test_it_looks_once_for_where_a_pattern_goes_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes up to a second, and a compose label is read wherever its service is shown."""
+    tried: list[str] = []
+    real = re2.compile
+
+    def compile_and_count(text: str, **options: Any) -> Any:
+        tried.append(text)
+        return real(text, **options)
+
+    monkeypatch.setattr(re2, "compile", compile_and_count)
+    for _again in range(10):
+        with pytest.raises(BadPattern):
+            read_rule("regex", r"\pL" * 60 + "(")
+    assert tried.count(r"\pL" * 60) == 1
 
 
 @pytest.mark.parametrize(
