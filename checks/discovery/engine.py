@@ -194,7 +194,10 @@ def _is_built_here(image_ref: str, image: Answer, container: _Container) -> bool
 
 def _labels(labels: Mapping[str, str], image: Answer) -> dict[str, str]:
     """The labels about policy that whoever started the container gave it. What the image brings
-    along does not count: its maker must not say what people hear of it."""
+    along does not count: its maker must not say what people hear of it. What one brought that is
+    not there any more nobody knows: then only the files tell."""
+    if not image:
+        return {}
     brought = (image.get("Config") or {}).get("Labels") or {}
     given = {name: text for name, text in labels.items() if brought.get(name) != text}
     return known_labels(given)

@@ -103,6 +103,19 @@ def test_it_takes_no_label_from_the_maker_of_an_image(
     assert api.labels == {"dockrev.platform": "linux/amd64"}
 
 
+def test_it_takes_none_of_an_image_that_is_gone(
+    project: Project, look: Look, make_image: ImageMaker, registry: Registry, engine: Engine
+) -> None:
+    make_image("acme/bossy:2", dockrev_track="nothing")
+    image = f"{registry.address}/acme/bossy:2"
+    project.write(f"api: {{image: '{image}', labels: {{dockrev.platform: linux/amd64}}}}")
+    project("up", "-d")
+    project("stop")
+    engine.client.images.remove(image, force=True)
+    [api] = look()["shop"].services
+    assert api.labels == {"dockrev.platform": "linux/amd64"}
+
+
 def test_it_finds_files_named_relative_to_another_folder(
     project: Project, look: Look, image: str
 ) -> None:
