@@ -25,6 +25,8 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from urllib3.util import connection
 
+from dockrev import deadlines
+
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _connect_to = connection.create_connection
 
@@ -146,6 +148,8 @@ def _first_of(targets: list[str], port: int, args: Any, kwargs: Any) -> socket.s
             return _connect_to((target, port), *args, **kwargs)
         except OSError as error:
             failure = error
+        if deadlines.is_over():
+            break
     raise failure
 
 

@@ -26,6 +26,12 @@ def until(moment: float) -> Iterator[None]:
         _ends.reset(token)
 
 
+def is_over() -> bool:
+    """Whether the moment that `until` names is over."""
+    ends = _ends.get()
+    return ends is not None and time.monotonic() > ends
+
+
 class _Ending(io.RawIOBase):
     """Reads what a socket has, until it is time."""
 

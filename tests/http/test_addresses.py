@@ -147,6 +147,21 @@ class TestWhatCameFromOutside:
         with addresses.from_outside(), pytest.raises(http.Unreachable, match="global addresses"):
             http.request("GET", "http://twofold.example/", timeout=BRIEF)
 
+    def test_it_tries_no_other_once_its_time_is_over(
+        self, names: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        called: list[object] = []
+
+        def refuse(address: object, *args: object, **kwargs: object) -> socket.socket:
+            called.append(address)
+            raise TimeoutError
+
+        monkeypatch.setattr(addresses, "_connect_to", refuse)
+        names["silent.example"] = [f"127.0.0.{number}" for number in range(1, 6)]
+        with pytest.raises(http.Unreachable):
+            http.request("GET", "http://silent.example/", timeout=BRIEF, longest_body=-1.0)
+        assert called == [("127.0.0.1", 80)]
+
     def test_it_tries_a_few_of_a_thousand_addresses(
         self, names: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
     ) -> None:
