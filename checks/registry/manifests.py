@@ -20,6 +20,8 @@ DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 ACCEPT = ", ".join([OCI_INDEX, DOCKER_LIST, OCI_MANIFEST, DOCKER_MANIFEST])
 
+MOST_CHILDREN = 1000  # of an index; each of their platforms is kept and shown
+
 _PLATFORM_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,29}")
 
 
@@ -65,6 +67,8 @@ def _children(manifest: Any) -> tuple[Child, ...] | None:
     listed = manifest.get("manifests")
     is_image = "config" in manifest or "layers" in manifest
     if isinstance(listed, list) and not is_image:
+        if len(listed) > MOST_CHILDREN:
+            raise ValueError("more children than anybody builds")
         return tuple(filter(None, map(_child, listed))) or None
     if is_image and listed is None:
         return None

@@ -97,6 +97,13 @@ def test_it_knows_no_platforms_of_an_index_that_names_none() -> None:
     assert read_manifest(index(None), "", HOST).children is None
 
 
+def test_it_refuses_an_index_of_more_platforms_than_anybody_builds() -> None:
+    many = [{"os": "linux", "architecture": f"a{number}"} for number in range(1001)]
+    assert len(read_manifest(index(*many[1:]), "", HOST).children or ()) == 1000
+    with pytest.raises(BadAnswer, match="can be read"):
+        read_manifest(index(*many), "", HOST)
+
+
 def test_it_compares_with_a_digest_of_another_kind() -> None:
     body = index(None)
     longer = digest_of(body, "sha512:")
