@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -33,6 +34,8 @@ from checks.versions.ignores import Ignores
 from checks.versions.shapes import read
 from checks.versions.wishes import Wishes
 from dockrev.fields import UnreadableSecret
+
+logger = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 100  # services written in one transaction
 WRITE_EVERY = 0.25  # seconds; so often it is seen, too, that somebody cancelled
@@ -215,19 +218,28 @@ def _listers(clients: Clients) -> dict[str, tag_lists.Lister]:
 
 
 def _look(service: Service, clients: Clients, ignores: Ignores) -> Checked:
-    """Ask the registry about one service. No database, no exception."""
+    """Ask the registry about one service. No database, no exception: what nobody foresaw in what
+    one registry says must not end the check of all the others."""
     if not service.repository:
         return Checked(service, Verdict("unknown", reason=_("It names no image.")))
-    wishes = Wishes(ignores, policies.of_service(service).held)
-    local, client = _local_of(service, wishes), clients[service.registry]
     try:
-        verdict = decide(local, client, wishes)
-        runs = _what_runs(service, local, verdict, client)
-        return Checked(service, verdict, local.platform, runs=runs)
+        return _compared(service, clients[service.registry], ignores)
     except NotFound as error:
         return Checked(service, Verdict("unknown", reason=str(error), gone=True))
     except RegistryError as error:
         return Checked(service, failure=str(error))
+    except Exception:
+        logger.exception("a service cannot be checked", extra={"service": service.pk})
+        return Checked(service, failure=_("Dockrev failed at it; its log says how."))
+
+
+def _compared(service: Service, client: Counted, ignores: Ignores) -> Checked:
+    """Raises RegistryError."""
+    wishes = Wishes(ignores, policies.of_service(service).held)
+    local = _local_of(service, wishes)
+    verdict = decide(local, client, wishes)
+    runs = _what_runs(service, local, verdict, client)
+    return Checked(service, verdict, local.platform, runs=runs)
 
 
 def _what_runs(

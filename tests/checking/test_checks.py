@@ -547,6 +547,16 @@ class TestMany:
         assert (job.progress_done, job.progress_total) == (31, 31)
         assert len(Notification.objects.get().content["found"]) == 10
 
+    def test_it_checks_the_others_where_one_brings_what_nobody_foresaw(
+        self, services: list[Service], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        Service.objects.filter(name="many1").update(equal_indexes=["no object"])
+        run_job(queue.enqueue(queue.Request(kind="check.all", reason="schedule")).job_id)
+        assert counts(Job.objects.get()) == (30, 10, 1)
+        failed = Service.objects.get(name="many1")
+        assert (failed.status, failed.error) == ("error", "Dockrev failed at it; its log says how.")
+        assert any("a service cannot be checked" in each.message for each in caplog.records)
+
     def test_it_checks_one_stack(self, services: list[Service]) -> None:
         stack_id = services[0].stack_id
         rows.service("nginx:1", stack="elsewhere")
