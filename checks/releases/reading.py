@@ -88,7 +88,7 @@ def _project_of(candidate: Candidate, known: dict[str, Account]) -> Project | No
 def _row(project: Project, name: str, account: Account | None) -> ReleaseNotes:
     """Raises Silent, and RateLimited where too many wait for other servers already."""
     now = timezone.now()
-    kept = ReleaseNotes.objects.filter(place=project.place, tag=name).first()
+    kept = ReleaseNotes.objects.filter(place=project.url, tag=name).first()
     if kept and kept.fetched_at > now - FRESH:
         return kept
     with turns.aside():
@@ -102,12 +102,10 @@ def _row(project: Project, name: str, account: Account | None) -> ReleaseNotes:
             "published_at": said.published_at,
             "etag": said.etag,
         }
-    row, _made = ReleaseNotes.objects.update_or_create(
-        place=project.place, tag=name, defaults=fields
-    )
+    row, _made = ReleaseNotes.objects.update_or_create(place=project.url, tag=name, defaults=fields)
     return row
 
 
 def _last(project: Project, name: str) -> ReleaseNotes | None:
     """What was read before the host fell silent."""
-    return ReleaseNotes.objects.filter(place=project.place, tag=name, found=True).first()
+    return ReleaseNotes.objects.filter(place=project.url, tag=name, found=True).first()

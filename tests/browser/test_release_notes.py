@@ -26,7 +26,7 @@ def offered(people: None) -> Candidate:
     )
     row.save(update_fields=["image"])
     ReleaseNotes.objects.create(
-        place="github.com/acme/api",
+        place="https://github.com/acme/api",
         tag="v1.3.0",
         found=True,
         name="The leak",

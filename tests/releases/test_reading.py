@@ -147,6 +147,15 @@ class TestHosts:
         assert "Fixed a leak, see the report" in page
         assert [asked.authorization for asked in internet.server.asked] == [""]
 
+    def test_it_keeps_what_came_unencrypted_apart(self, viewer: Client, internet: Host) -> None:
+        """Whoever stands on the way may have written it."""
+        url = "http://gitlab.acme.example/api/v4/projects/a%2Fb%2Fc/releases/v1.3.0"
+        internet.answers[url] = as_json(**GITLAB_RELEASE)
+        row = offered("http://gitlab.acme.example/a/b/c")
+        assert "Fixed" in shown(viewer, row)
+        Image.objects.update(source="https://gitlab.acme.example/a/b/c")
+        assert "Fixed" not in shown(viewer, row)
+
     @pytest.mark.parametrize("name", ["gitea", "forgejo"])
     def test_it_reads_giteas(self, viewer: Client, internet: Host, name: str) -> None:
         url = f"http://{name}.acme.example/api/v1/repos/acme/api/releases/tags/v1.3.0"
@@ -193,7 +202,7 @@ class TestGuess:
         rows.tracked("Acme/Api")
         url = "https://github.com/acme/api"
         kept = {"found": True, "body": "The leak", "fetched_at": timezone.now()}
-        ReleaseNotes.objects.create(place="github.com/acme/api", tag="v1.3.0", **kept)
+        ReleaseNotes.objects.create(place="https://github.com/acme/api", tag="v1.3.0", **kept)
         row = offered("")
         assert "The leak" in shown(viewer, row)
         assert f"{url}/releases/tag/v1.3.0" in viewer.get(path_of(row)).content.decode()

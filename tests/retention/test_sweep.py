@@ -53,7 +53,7 @@ def long_ago(client: Client) -> None:
             IgnoreRule.objects.create(
                 scope="all", kind="exact", value="1", enabled=False, expires_at=ends
             )
-        ReleaseNotes.objects.create(place="github.com/acme/api", tag="v1", fetched_at=now)
+        ReleaseNotes.objects.create(place="https://github.com/acme/api", tag="v1", fetched_at=now)
         service.image = Image.objects.create(digest="runs", read_at=now)
         service.save(update_fields=["image"])
         for due in (None, now):
