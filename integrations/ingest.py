@@ -129,7 +129,7 @@ def _proven(kind: str, incoming: Incoming, address: str, seen: Seen) -> Callable
         raise InvalidArgument(
             str(error), _("The header %(name)s is missing or malformed.") % {"name": error}
         ) from None
-    reading = protocol.read(incoming, row.registry_host or protocol.registry_host)
+    reading = protocol.read(incoming, row.setup)
     return partial(_store, row, reading, incoming, by_previous_secret=by_previous_secret)
 
 
@@ -140,9 +140,10 @@ def take_reconciled(receiver: Receiver, incoming: Incoming) -> Answer:
     """
     protocol = RECEIVERS[receiver.kind]
     protocol.require_headers(incoming)
-    reading = protocol.read(incoming, receiver.registry_host or protocol.registry_host)
+    row = entry_of(receiver)
+    reading = protocol.read(incoming, row.setup)
     with transaction.atomic():
-        return _store(entry_of(receiver), reading, incoming, reconciled=True)
+        return _store(row, reading, incoming, reconciled=True)
 
 
 def replay(delivery: Delivery) -> Answer:
@@ -316,9 +317,9 @@ def match_again(sender: Any, job: Job, **_given: Any) -> None:
 
 
 def _read_again(delivery: Delivery) -> Reading:
-    protocol = RECEIVERS[delivery.receiver.kind]
-    host = delivery.receiver.registry_host or protocol.registry_host
-    return protocol.read(Incoming(delivery.headers, bytes(delivery.payload)), host)
+    setup = entry_of(delivery.receiver).setup
+    incoming = Incoming(delivery.headers, bytes(delivery.payload), at=delivery.received_at)
+    return RECEIVERS[delivery.receiver.kind].read(incoming, setup)
 
 
 def _matched_late(delivery: Delivery, matches: list[Match], now: datetime) -> None:

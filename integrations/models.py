@@ -29,6 +29,8 @@ class Receiver(models.Model):
         max_length=64, null=True, blank=True, unique=True, editable=False
     )
     options = models.JSONField(_("options"), default=dict, blank=True)
+    # What jobs found out for it: see the receiver's own file.
+    learned = models.JSONField(default=dict, blank=True, editable=False)
     last_accepted_at = models.DateTimeField(_("last accepted"), null=True, editable=False)
     last_rejected_at = models.DateTimeField(_("last rejected"), null=True, editable=False)
     rejected_count = models.PositiveBigIntegerField(_("rejected"), default=0, editable=False)

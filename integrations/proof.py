@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -12,7 +14,7 @@ from dockrev.prepared import Select
 from dockrev.together import Seen
 from integrations.models import Receiver
 from integrations.receivers import CALLERS
-from integrations.receivers.base import BadProof, Incoming
+from integrations.receivers.base import BadProof, Incoming, Setup
 from integrations.tallies import MAX_FAILURES, WINDOW, tallies
 
 
@@ -24,19 +26,27 @@ class Entry:
     kind: str
     name: str
     enabled: bool
-    registry_host: str
+    setup: Setup
 
 
 def entry_of(row: Receiver) -> Entry:
-    return Entry(row.pk, row.kind, row.name, row.enabled, row.registry_host)
+    setup = setup_of(row.kind, row.registry_host, row.options, row.learned)
+    return Entry(row.pk, row.kind, row.name, row.enabled, setup)
 
 
-_COLUMNS = ("pk", "kind", "name", "enabled", "registry_host")
+def setup_of(
+    kind: str, registry_host: str, options: Mapping[str, Any], learned: Mapping[str, Any]
+) -> Setup:
+    return Setup(registry_host or CALLERS[kind].registry_host, options, learned)
+
+
+_COLUMNS = ("pk", "name", "enabled")
+_SETUP = ("registry_host", "options", "learned")
 _receivers = Select(
     lambda kind: (
         Receiver.objects.filter(kind=kind)
         .order_by("created_at", "id")
-        .values_list(*_COLUMNS, "secret", "previous_secret", "previous_until")
+        .values_list(*_COLUMNS, *_SETUP, "secret", "previous_secret", "previous_until")
     ),
     "kind",
 )
@@ -52,14 +62,15 @@ def prove(kind: str, incoming: Incoming, address: str, seen: Seen) -> tuple[Entr
     now = timezone.now()
     if kind not in seen:
         seen[kind] = _receivers(kind=kind)
-    for *row, secret, previous, until in seen[kind]:
+    for pk, name, enabled, host, options, learned, secret, previous, until in seen[kind]:
+        setup = setup_of(kind, host, options, learned)
         secret = secret or caller.spare_secret()
         fresh = until is not None and until > now
         try:
-            fitted = caller.verify(incoming, (secret, previous) if fresh else (secret,))
+            fitted = caller.verify(incoming, (secret, previous) if fresh else (secret,), setup)
         except BadProof:
             continue
-        return Entry(*row), fitted > 0
+        return Entry(pk, kind, name, enabled, setup), fitted > 0
     tallies.count(kind, "rejected_count")
     if tallies.too_many_failures(address):
         raise RateLimited(

@@ -1,4 +1,8 @@
-"""What a receiver is given and what it says: bytes in, image events out, nothing else."""
+"""What a receiver is given and what it says: bytes in, image events out, nothing else.
+
+To add one, write its file: one class, its examples and its words; then name it in
+`integrations.receivers`.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +10,37 @@ import hmac
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, ClassVar
+
+from django.utils import timezone
+from django.utils.functional import Promise
 
 
 @dataclass(frozen=True)
 class Incoming:
-    """One call as it came. `headers` are in lower case; `body` is the raw bytes."""
+    """One call as it came. `headers` are in lower case; `body` is the raw bytes; `token` is what
+    stood in the path behind the kind, `at` when it came."""
 
     headers: Mapping[str, str]
     body: bytes
+    token: str = field(default="", repr=False)
+    at: datetime = field(default_factory=timezone.now)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How a receiver was set up.
+
+    `registry_host` is the registry that it speaks for; where it is empty, the body says which.
+    `learned` is what jobs found out for it, such as the keys of an issuer of tokens.
+    """
+
+    registry_host: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    learned: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -32,6 +56,55 @@ class ImageEvent:
         tag = f":{self.tag}" if self.tag else ""
         digest = f"@{self.digest}" if self.digest else ""
         return f"{self.registry}/{self.repository}{tag}{digest}"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One event of a call that carries several. `key` recognises it in whatever call it comes
+    again; `image` is None where it names none that was pushed."""
+
+    key: str
+    image: ImageEvent | None = None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a scan of an image said: how many known weaknesses, by how bad they are."""
+
+    image: ImageEvent
+    critical: int = 0
+    high: int = 0
+    other: int = 0
+    scanner: str = ""
+
+
+@dataclass(frozen=True)
+class Example:
+    """A call as the sender documents it, with values of ours. `body` is its JSON.
+
+    `decision` and `reason` are what an answer holds where nothing else decides: a delivery of
+    an image that no service runs is `processed` without a reason.
+    """
+
+    name: str | Promise
+    body: Any
+    decision: str = "processed"
+    reason: str = ""
+    headers: Mapping[str, str] = field(default_factory=lambda: {"content-type": "application/json"})
+
+    def incoming(self) -> Incoming:
+        """The call, without its proof."""
+        return Incoming(self.headers, json.dumps(self.body).encode())
+
+
+@dataclass(frozen=True)
+class Option:
+    """A setting that only one kind of receiver has, kept in its `options`."""
+
+    name: str
+    label: str | Promise
+    help: str | Promise
+    is_flag: bool = True  # else a line of text
 
 
 class BadProof(Exception):
@@ -59,6 +132,11 @@ class Reading:
     `dedupe_key` recognises the same call again. `repository` is the source repository that it
     names, if any, and `owner` whose it is; `also` are repositories of the registry that the
     image may be in as a second chance.
+
+    `same_for` is how long an equal key means the same call: None is for ever. `parts` are the
+    events of a call that carries several; they are recognised each on its own, and `images` are
+    theirs. `callback_url` is where the sender asks to be told what came of it; nothing of it is
+    proven. `findings` are kept whatever the verdict.
     """
 
     verdict: Verdict
@@ -71,6 +149,10 @@ class Reading:
     owner: str = ""
     images: tuple[ImageEvent, ...] = ()
     also: tuple[ImageEvent, ...] = field(default=())
+    same_for: timedelta | None = None
+    parts: tuple[Part, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    callback_url: str = ""
 
 
 class Caller(ABC):
@@ -83,9 +165,12 @@ class Caller(ABC):
     max_body: ClassVar[int] = 1024 * 1024
     # Whether the secret itself is sent as a header, which other letters than ASCII do not survive.
     secret_in_header: ClassVar[bool] = False
+    # Whether the secret is the last part of the path, because the sender can prove nothing else.
+    token_in_path: ClassVar[bool] = False
+    options: ClassVar[tuple[Option, ...]] = ()
 
     @abstractmethod
-    def verify(self, incoming: Incoming, secrets: tuple[str, ...]) -> int:
+    def verify(self, incoming: Incoming, secrets: tuple[str, ...], setup: Setup) -> int:
         """Say which of the secrets the call proves to know. Raises BadProof if none."""
 
     def spare_secret(self) -> str:
@@ -101,14 +186,29 @@ class Receiver(Caller):
     shows_rejections: ClassVar[bool] = False
     # Whether only selected targets (repositories, projects) of its accounts take part.
     has_targets: ClassVar[bool] = False
+    # What a person does at the registry, step by step. `{url}` and `{secret}` are theirs to copy.
+    steps: ClassVar[tuple[str | Promise, ...]] = ()
+    docs: ClassVar[str] = ""  # its page in docs/
 
     @abstractmethod
     def require_headers(self, incoming: Incoming) -> None:
         """Raise BadHeaders if a header that the sender always sends is missing."""
 
     @abstractmethod
-    def read(self, incoming: Incoming, registry_host: str) -> Reading:
+    def read(self, incoming: Incoming, setup: Setup) -> Reading:
         """Say what a proven call means. Never raises for what a body holds."""
+
+    @abstractmethod
+    def examples(self, nonce: str) -> tuple[Example, ...]:
+        """Calls to try it with: first a push, then at least one of no interest, if there are any.
+
+        `nonce`, some letters and digits, makes them differ from those of other times wherever
+        calls are recognised by it.
+        """
+
+    @abstractmethod
+    def prove(self, incoming: Incoming, secret: str) -> Incoming:
+        """The same call with the proof that its sender would give."""
 
 
 def verify_hmac_sha256(secrets: tuple[str, ...], given: str, body: bytes, *, prefix: str) -> int:
@@ -133,6 +233,11 @@ def verify_shared_secret(secrets: tuple[str, ...], given: str) -> int:
     if True not in right:
         raise BadProof
     return right.index(True)
+
+
+def with_header(incoming: Incoming, name: str, value: str) -> Incoming:
+    """The same call with one header more; names are in lower case."""
+    return replace(incoming, headers={**incoming.headers, name: value})
 
 
 def _is_hmac(secret: str, body: bytes, signature: bytes) -> bool:

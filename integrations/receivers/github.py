@@ -7,23 +7,29 @@ so nothing is required but what names the image.
 
 from __future__ import annotations
 
+import hmac
 import re
 from typing import Any, ClassVar
 from urllib.parse import parse_qs
 
+from django.utils.translation import gettext_lazy as _
+
 from checks.registry.reference import is_digest, is_repository, is_tag
 from integrations.receivers.base import (
     BadHeaders,
+    Example,
     ImageEvent,
     Incoming,
     NotAnObject,
     Reading,
     Receiver,
+    Setup,
     Verdict,
     json_object,
     member,
     text,
     verify_hmac_sha256,
+    with_header,
 )
 
 EVENTS = {"package", "registry_package"}  # the member with the package is named like its event
@@ -42,7 +48,7 @@ class GitHubPackages(Receiver):
     shows_rejections: ClassVar[bool] = True
     has_targets: ClassVar[bool] = True
 
-    def verify(self, incoming: Incoming, secrets: tuple[str, ...]) -> int:
+    def verify(self, incoming: Incoming, secrets: tuple[str, ...], setup: Setup) -> int:
         given = incoming.headers.get("x-hub-signature-256", "")
         return verify_hmac_sha256(secrets, given, incoming.body, prefix="sha256=")
 
@@ -51,7 +57,7 @@ class GitHubPackages(Receiver):
             if not _header(incoming, name.lower()):
                 raise BadHeaders(name)
 
-    def read(self, incoming: Incoming, registry_host: str) -> Reading:
+    def read(self, incoming: Incoming, setup: Setup) -> Reading:
         event = _header(incoming, "x-github-event")
         delivery = _header(incoming, "x-github-delivery")
         known: dict[str, Any] = {
@@ -76,13 +82,60 @@ class GitHubPackages(Receiver):
         is_push = event in EVENTS and known["action"] in ACTIONS
         if not (is_push and _is_container(body, package)):
             return Reading(Verdict.NOT_RELEVANT, **known)
-        images = _images(package, source, registry_host)
+        images = _images(package, source, setup.registry_host)
         if not images:
             return Reading(Verdict.INVALID_PAYLOAD, **known)
         known["owner"] = known["owner"] or images[0].repository.partition("/")[0]
         if BESIDE_AN_IMAGE.fullmatch(images[0].tag):
             return Reading(Verdict.NOT_RELEVANT, images=images[:1], **known)
         return Reading(Verdict.IMAGES, images=images[:1], also=images[1:], **known)
+
+    def examples(self, nonce: str) -> tuple[Example, ...]:
+        digest = f"sha256:{'a1' * 32}"
+        body = {
+            "action": "published",
+            "package": {
+                "name": "api",
+                "namespace": "acme",
+                "package_type": "CONTAINER",
+                "owner": {"login": "acme"},
+                "package_version": {
+                    "version": digest,
+                    "container_metadata": {
+                        "tag": {"name": "1.2.0", "digest": f"sha256:{'a1' * 32}"}
+                    },
+                    "package_url": "ghcr.io/acme/api:1.2.0",
+                },
+                "registry": {"type": "CONTAINER"},
+            },
+            "repository": {"full_name": "acme/api"},
+            "sender": {"login": "ada"},
+        }
+
+        def headers(event: str) -> dict[str, str]:
+            return {
+                "content-type": "application/json",
+                "x-github-event": event,
+                "x-github-delivery": f"test-{event}-{nonce}",
+            }
+
+        ping = {"zen": "Design for failure.", "repository": {"full_name": "acme/api"}}
+        deleted = {**body, "action": "deleted"}
+        return (
+            Example(_("An image was published"), body, headers=headers("package")),
+            Example(_("A ping"), ping, reason="ping", headers=headers("ping")),
+            Example(
+                _("A version was deleted"),
+                deleted,
+                "ignored",
+                "event_not_relevant",
+                headers("registry_package"),
+            ),
+        )
+
+    def prove(self, incoming: Incoming, secret: str) -> Incoming:
+        signature = hmac.digest(secret.encode(), incoming.body, "sha256").hex()
+        return with_header(incoming, "x-hub-signature-256", f"sha256={signature}")
 
 
 def _header(incoming: Incoming, name: str) -> str:

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from django.conf import settings
 
-from integrations.receivers.base import Caller, Incoming, verify_shared_secret
+from integrations.receivers.base import Caller, Incoming, Setup, verify_shared_secret
 
 HEADER = "X-Dockrev-Webhook-Secret"
 
@@ -17,7 +17,7 @@ class Trigger(Caller):
     proof: ClassVar[str] = f"{HEADER}: the secret"
     secret_in_header: ClassVar[bool] = True
 
-    def verify(self, incoming: Incoming, secrets: tuple[str, ...]) -> int:
+    def verify(self, incoming: Incoming, secrets: tuple[str, ...], setup: Setup) -> int:
         return verify_shared_secret(secrets, incoming.headers.get(HEADER.lower(), ""))
 
     def spare_secret(self) -> str:
