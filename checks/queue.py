@@ -330,7 +330,7 @@ def recover(now: datetime) -> None:
 
 
 def redispatch(cluster: Cluster) -> None:
-    """After a cluster died: what its pusher had taken would come back only after `retry`.
+    """After a cluster died: what its workers had taken would come back only after `retry`.
 
     A message that comes twice does no harm: the second finds nothing to claim.
     """

@@ -1,10 +1,13 @@
-"""A django-q2 cluster as a child of the worker process, watched so that it cannot freeze.
+"""A django-q2 cluster as a child of the worker process, which cannot freeze.
 
-A worker of django-q2 that is killed while it waits for work dies with the lock of the shared
-queue, and its successor waits for that lock for ever. So the sentinel here takes a process that
-died on its own account as the end of its cluster: what the others have in hand is finished, then
-it leaves, and `worker.py` starts a new cluster. It is told to stop through a pipe: an `Event` of
-multiprocessing never returns from `set()` when the one who waited for it was killed.
+A worker of django-q2 that is killed while it waits for work dies with the lock of the queue that
+it shares with the others, and its successor waits for that lock for ever. So here workers share
+nothing: each takes its messages from the database itself, and acknowledges them there. That
+spares the two processes in between, too, and the memory of both.
+
+The sentinel replaces a worker that died, and has what that may have taken handed out again. It is
+told to stop through a pipe: an `Event` of multiprocessing never returns from `set()` when the one
+who waited for it was killed.
 """
 
 from __future__ import annotations
@@ -19,20 +22,28 @@ import threading
 import time
 import uuid
 from multiprocessing.process import BaseProcess
+from multiprocessing.sharedctypes import RawValue
 from typing import Any
 
-from django.db import connections
+from django.db import DatabaseError, connections
+from django_q.brokers import Broker
 from django_q.cluster import Sentinel
 from django_q.conf import Conf
+from django_q.monitor import save_task
+from django_q.signing import BadSignature, SignedPackage
+from django_q.worker import worker
 
 from dockrev import parenthood
 from dockrev.dispatch import Cluster, cluster_settings
+from dockrev.ticks import SHARES
 
 logger = logging.getLogger(__name__)
 
 GUARD_SECONDS = 0.5
-LOST = 3  # exit code of a sentinel that lost a process
+TROUBLE_PAUSE = 2.0
 _LOCK_WAIT = 1.0
+_STOP = "STOP"  # what django-q2's worker takes for the end
+_fork = multiprocessing.get_context("fork")
 
 
 class StopPipe:
@@ -48,51 +59,125 @@ class StopPipe:
         return self.wait(0)
 
 
-class WatchedSentinel(Sentinel):  # type: ignore[misc]  # django-q2 has no types
-    """Guards its processes; leaves when one of them vanished and no other has work in hand."""
+class Messages:
+    """A worker's own way to its messages: what django-q2's worker takes for its two queues.
 
-    lost = False
+    `stopping` is memory that the sentinel shares. No lock goes with it that could be lost.
+    """
+
+    def __init__(self, broker: Broker, stopping: Any) -> None:
+        self._broker = broker
+        self._stopping = stopping
+        self._done: dict[str, Any] | None = None
+
+    def get(self) -> dict[str, Any] | str:
+        """Wait for a message and take it; one is never taken before the last is acknowledged."""
+        self.settle()
+        while not self._stopping.value:
+            try:
+                if (message := self._take()) is not None:
+                    return message
+            except Exception:
+                logger.exception("a worker could not ask for work")
+                time.sleep(TROUBLE_PAUSE)
+        return _STOP
+
+    def put(self, done: dict[str, Any]) -> None:
+        """Note what came of the message in hand. Called with a lock that the sentinel waits for,
+        so it is not written yet."""
+        self._done = done
+
+    def settle(self) -> None:
+        """Acknowledge what is done. Should that fail it comes again, and does nothing then."""
+        done, self._done = self._done, None
+        if done is None:
+            return
+        try:
+            save_task(done, self._broker)
+            self._broker.acknowledge(done["ack_id"])
+        except Exception:
+            logger.exception("a worker could not acknowledge a message")
+
+    def _take(self) -> dict[str, Any] | None:
+        """The next message; None after the broker's pause if there is none."""
+        for ack_id, payload in self._broker.dequeue() or ():
+            try:
+                message: dict[str, Any] = SignedPackage.loads(payload)
+            except (TypeError, BadSignature):
+                logger.error("a message was not signed by us, and is thrown away")
+                self._broker.fail(ack_id)
+            else:
+                return message | {"cluster": Conf.CLUSTER_NAME, "ack_id": ack_id}
+        return None
+
+
+class WatchedSentinel(Sentinel):  # type: ignore[misc]  # django-q2 has no types
+    """Keeps its workers at work: no queue, lock or process in between."""
+
+    def spawn_cluster(self) -> None:
+        self.stopping = RawValue("b", 0)
+        connections.close_all()  # a connection must not be shared with a child
+        for _number in range(self.pool_size):
+            self.spawn_worker()
+
+    def spawn_worker(self) -> None:
+        timer = _fork.Value("f", -1)
+        process: Any = _fork.Process(
+            target=_work, args=(Messages(self.broker, self.stopping), timer, self.timeout)
+        )
+        process.daemon, process.timer = True, timer
+        self.pool.append(process)
+        process.start()
 
     def guard(self) -> None:
         self.start_event.set()
         while not self.stop_event.wait(GUARD_SECONDS):
             for process in list(self.pool):
-                self._guard_worker(process)
-            for process in (self.monitor, self.pusher):
-                if not process.is_alive():
+                if not process.is_alive() or self._has_run_over(process):
                     self.reincarnate(process)
-            if self.lost and not any(_is_busy(process) for process in self.pool):
-                os._exit(LOST)  # the kernel ends what is left below
         self.stop()
 
-    def _guard_worker(self, process: Any) -> None:
-        """Count its time down while it works, and replace it when it ended or ran over."""
-        if process.is_alive():
-            lock = process.timer.get_lock()
-            if not lock.acquire(timeout=_LOCK_WAIT):
-                self.lost = True  # somebody died with that lock
-                return
-            try:
-                if process.timer.value > 0:
-                    process.timer.value = max(0, process.timer.value - GUARD_SECONDS)
-                if process.timer.value != 0:
-                    return
-            finally:
-                lock.release()
-        self.reincarnate(process)
+    def stop(self) -> None:
+        """Let the workers finish what they have in hand; who is in a hurry kills us."""
+        self.stopping.value = 1
+        for process in self.pool:
+            process.join()
+
+    def _has_run_over(self, process: Any) -> bool:
+        """Count a worker's time down while it works, and say whether it is over."""
+        lock = process.timer.get_lock()
+        if not lock.acquire(timeout=_LOCK_WAIT):
+            return False  # somebody stopped it at an odd moment
+        try:
+            if process.timer.value > 0:
+                process.timer.value = max(0, process.timer.value - GUARD_SECONDS)
+            return bool(process.timer.value == 0)
+        finally:
+            lock.release()
 
     def reincarnate(self, process: Any) -> None:
-        ran_over = process in self.pool and process.timer.get_obj().value == 0
-        if not ran_over and process.exitcode not in (0, None):
-            logger.warning(
-                "a process of the cluster vanished", extra={"cluster": Conf.CLUSTER_NAME}
-            )
-            self.lost = True
-        super().reincarnate(process)
+        """Replace a worker that ended or ran over its time."""
+        process.terminate()
+        self.pool.remove(process)
+        if process.exitcode:  # None while it ends, 0 where it left by itself
+            logger.warning("a worker vanished", extra={"cluster": Conf.CLUSTER_NAME})
+            _hand_out_again(Conf.CLUSTER_NAME)
+        connections.close_all()  # a connection must not be shared with a child
+        self.spawn_worker()
 
 
-def _is_busy(process: Any) -> bool:
-    return bool(process.is_alive() and process.timer.get_obj().value > 0)
+def _hand_out_again(cluster: Cluster) -> None:
+    """What a worker had taken and not begun would come back only after `retry`."""
+    try:
+        for share in SHARES:
+            share.redispatch(cluster)
+    except DatabaseError:
+        logger.exception("what a worker had taken comes back later")
+
+
+def _work(messages: Messages, timer: Any, timeout: int) -> None:
+    worker(messages, messages, timer, timeout)
+    messages.settle()  # one that ran over its time left without asking for the next
 
 
 class ClusterProcess:
@@ -103,7 +188,7 @@ class ClusterProcess:
         self.started_at = time.monotonic()
         reading, self._stop = os.pipe()
         connections.close_all()  # a connection must not be shared with a child
-        self._process: BaseProcess = multiprocessing.get_context("fork").Process(
+        self._process: BaseProcess = _fork.Process(
             target=_run, args=(name, reading), name=f"cluster {name}"
         )
         self._process.start()
@@ -137,6 +222,6 @@ def _run(name: Cluster, stop: int) -> None:
     parenthood.show_as(f"dockrev {name}")
     configuration = cluster_settings(name)
     Conf.CLUSTER_NAME = name
-    for option in ("workers", "queue_limit", "timeout", "retry"):
+    for option in ("workers", "timeout", "retry"):
         setattr(Conf, option.upper(), configuration[option])
     WatchedSentinel(StopPipe(stop), threading.Event(), uuid.uuid4())

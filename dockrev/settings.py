@@ -186,18 +186,15 @@ Q_CLUSTER = {
     "cluster_name": "quick",
     "orm": "default",
     "workers": 2,
-    "queue_limit": 2,
-    "bulk": 1,
+    "bulk": 1,  # a worker takes what it can do now
     "poll": 0.1,
     "timeout": 60,
-    "retry": 600,  # > timeout x (1 + ceil((queue_limit + 1) / workers)): seconds since the push
+    "retry": 600,  # > timeout: seconds since a worker took the message
     "ack_failures": True,  # one attempt a message: retries are ours
     "save_limit": -1,  # Job is the record
     "catch_up": False,
     "scheduler": False,
-    "ALT_CLUSTERS": {
-        "long": {"workers": 1, "queue_limit": 1, "timeout": 4 * 3600, "retry": 13 * 3600}
-    },
+    "ALT_CLUSTERS": {"long": {"workers": 1, "timeout": 4 * 3600, "retry": 5 * 3600}},
 }
 
 # --- API --------------------------------------------------------------------------------------

@@ -9,7 +9,6 @@ dockrev.E004  SQLite does not use its write-ahead log
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import ceil
 from typing import Any
 
 from django.apps import AppConfig
@@ -35,14 +34,15 @@ def queue_is_transactional(app_configs: Apps, **_: Any) -> list[CheckMessage]:
 
 
 def messages_outlive_their_work(app_configs: Apps, **_: Any) -> list[CheckMessage]:
+    clusters = {name: cluster_settings(name) for name in CLUSTERS}
     return [
         Error(
             f"The cluster {name} would hand out a message again while it is being worked on.",
-            hint=f"Set its retry above {least} seconds, or its timeout lower.",
+            hint=f"Set its retry above {cluster['timeout']} seconds, or its timeout lower.",
             id="dockrev.E002",
         )
-        for name in CLUSTERS
-        if (least := _least_retry(cluster_settings(name))) >= cluster_settings(name)["retry"]
+        for name, cluster in clusters.items()
+        if cluster["retry"] <= cluster["timeout"]
     ]
 
 
@@ -79,9 +79,3 @@ def register_all() -> None:
     register(messages_outlive_their_work, "work")
     register(leases_are_renewed_in_time, "work")
     register(sqlite_keeps_a_log, Tags.database)
-
-
-def _least_retry(cluster: dict[str, Any]) -> int:
-    """Seconds that pass at worst between the push of a message and the end of its work."""
-    rounds = 1 + ceil((cluster["queue_limit"] + 1) / cluster["workers"])
-    return int(cluster["timeout"] * rounds)

@@ -196,7 +196,7 @@ class Worker:
     def _restart_dead(self, now: datetime) -> None:
         for cluster in self.watched:
             if cluster.process is not None and cluster.process.exitcode is not None:
-                self._restart(cluster, "it lost a process")
+                self._restart(cluster, "its sentinel ended")
 
     def _start_needed(self, now: datetime) -> None:
         for cluster in self.watched:

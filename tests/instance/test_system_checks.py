@@ -21,7 +21,7 @@ def test_it_demands_one_transaction_for_row_and_message(settings: Settings) -> N
     assert ids(tags=["work"]) == ["dockrev.E001"]
 
 
-@pytest.mark.parametrize(("retry", "wrong"), [(60, True), (180, True), (181, False)])
+@pytest.mark.parametrize(("retry", "wrong"), [(59, True), (60, True), (61, False)])
 def test_it_demands_that_a_message_outlives_its_work(
     settings: Settings, retry: int, wrong: bool
 ) -> None:

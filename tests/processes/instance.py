@@ -15,7 +15,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-WHOLE = 4  # processes below the sentinel of `quick`: two workers, a monitor, a pusher
+WHOLE = 2  # workers below the sentinel of `quick`
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -127,7 +127,7 @@ class Instance:
         }
 
     def workers(self, cluster: str = "quick") -> list[int]:
-        """The processes below a cluster's sentinel: workers first, then monitor and pusher."""
+        """The processes below a cluster's sentinel."""
         clusters = {pid for pid, name in self.processes().items() if name == f"dockrev {cluster}"}
         return sorted(pid for pid in clusters if parent(pid) in clusters)
 
