@@ -18,7 +18,7 @@ from dockrev.parsers import MAX_BODY  # noqa: E402
 from dockrev.proxies import client_address  # noqa: E402
 from dockrev.turns import Body, turns  # noqa: E402
 
-_OWN_LIMITS = "/api/webhooks/"
+_OWN_LIMITS = ("/api/webhooks/", "/v1/webhook")
 
 
 def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

@@ -31,7 +31,8 @@ class IntegrationsConfig(AppConfig):
         accounts.register(HookAccounts())
         retention.register(
             "deliveries",
-            lambda before: Delivery.objects.filter(last_received_at__lt=before),
+            # Their parts go with them, for which Django reads the rows: not with their payload.
+            lambda before: Delivery.objects.filter(last_received_at__lt=before).only("pk"),
             most=lambda: preferences.get("deliveries_most"),
         )
         _register_jobs()

@@ -8,12 +8,36 @@ from rest_framework.request import Request
 
 from dockrev import preferences
 from integrations.endpoints import check_endpoint
-from integrations.models import HookAccount
+from integrations.models import HookAccount, Receiver
+from integrations.paths import PREFIX
+from integrations.receivers import CALLERS
+
+HIDDEN = "••••"
 
 
 def url_of(kind: str, base: str) -> str:
-    """Where the receivers of a kind are called, below a base URL without a slash at its end."""
-    return f"{base}/api/webhooks/{kind}"
+    """Where the receivers of a kind are called, below a base URL without a slash at its end.
+
+    Where the path ends in a token, that is not all: see `whole_url` and `shown_url`.
+    """
+    return f"{base}{PREFIX}{kind}"
+
+
+def whole_url(receiver: Receiver, base: str) -> str:
+    """Where a receiver is called. It holds the secret of those with a token in their path."""
+    return with_token(receiver, url_of(receiver.kind, base))
+
+
+def shown_url(receiver: Receiver, base: str) -> str:
+    """Where a receiver is called, without its token."""
+    url = url_of(receiver.kind, base)
+    return f"{url}/{HIDDEN}" if CALLERS[receiver.kind].token_in_path else url
+
+
+def with_token(receiver: Receiver, url: str) -> str:
+    """The URL with the receiver's token behind it, if it has one in its path."""
+    has_token = CALLERS[receiver.kind].token_in_path and receiver.secret
+    return f"{url}/{receiver.secret}" if has_token else url
 
 
 def base_url(request: Request | HttpRequest) -> str:
@@ -25,10 +49,12 @@ def base_url(request: Request | HttpRequest) -> str:
 def callback_of(account: HookAccount) -> str:
     """Where an account's hooks call: as it was set, else by the public URL; empty if there is none.
 
-    Needs the account's receiver, and asks for a setting.
+    It holds the secret of receivers with a token in their path, and `callback_url` does not. Needs
+    the account's receiver, and asks for a setting.
     """
     base = preferences.get("public_base_url").rstrip("/")
-    return account.callback_url or default_callback(account.receiver.kind, base)
+    url = account.callback_url or default_callback(account.receiver.kind, base)
+    return with_token(account.receiver, url) if url else ""
 
 
 def default_callback(kind: str, base: str) -> str:

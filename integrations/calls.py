@@ -28,12 +28,19 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=lambda: _JSON)
 
 
-def answer(kind: str, environ: Mapping[str, Any], address: str) -> Reply:
+def is_taken(kind: str, token: str) -> bool:
+    """Whether there are receivers of that kind, and what stands behind it in a path is theirs."""
+    if kind not in RECEIVERS:
+        return False
+    return not token or (RECEIVERS[kind].token_in_path and "/" not in token)
+
+
+def answer(kind: str, environ: Mapping[str, Any], address: str, *, token: str = "") -> Reply:
     """Take a call for the receivers of a kind, from an address. Raises nothing."""
     try:
         with turns.waiting(address):
             body = read_body(environ, RECEIVERS[kind].max_body)
-        incoming = Incoming(headers(environ), body)
+        incoming = Incoming(headers(environ), body, token)
         return _reply(kind, ingest.take(kind, incoming, address=address))
     except Exception as error:
         known = as_api_error(error)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from typing import Any
 
 from django import forms
@@ -18,10 +20,13 @@ from integrations.endpoints import check_endpoint
 from integrations.github.client import is_same_server
 from integrations.github.inputs import BadInput, read
 from integrations.models import HookAccount, HookTarget, Receiver
+from integrations.paths import token_hash
 from integrations.receivers import CALLERS
-from integrations.receivers.base import Caller
+from integrations.receivers.base import Caller, Option
 
 MAX_PAT = 255
+MAX_OPTION = 500
+TOKEN = re.compile(r"[A-Za-z0-9._~-]+")  # needs no escape in a path
 
 
 class ReceiverForm(RowForm):
@@ -40,17 +45,32 @@ class ReceiverForm(RowForm):
     def clean_secret(self) -> str:
         secret = clean_secret(self.cleaned_data["secret"])
         caller = self._caller()
-        if secret != MASK and caller and caller.secret_in_header and not fits_header(secret):
+        if secret == MASK or not caller:
+            return secret
+        if caller.secret_in_header and not fits_header(secret):
             raise forms.ValidationError(
                 _("This secret is sent in a header: use ASCII, without spaces at its ends.")
             )
+        if caller.token_in_path and secret:
+            self._check_token(caller.kind, secret)
         return secret
 
+    def _check_token(self, kind: str, token: str) -> None:
+        if not TOKEN.fullmatch(token):
+            raise forms.ValidationError(
+                _("This secret is part of the URL: use letters, digits, and - . _ ~ only.")
+            )
+        others = Receiver.objects.exclude(pk=self.instance.pk)
+        if others.filter(path_token_hash=token_hash(kind, token)).exists():
+            raise forms.ValidationError(_("Another receiver has this secret."))
+
     def clean_options(self) -> dict[str, Any]:
-        options = self.cleaned_data["options"] or {}
-        if not isinstance(options, dict):
-            raise forms.ValidationError(_("This must be a JSON object."))
-        return options
+        caller = self._caller()
+        return clean_options(
+            caller.options if caller else (),
+            self.cleaned_data["options"] or {},
+            forgotten=self.instance.options,
+        )
 
     def clean(self) -> None:
         data = self.cleaned_data
@@ -147,6 +167,36 @@ class HookTargetForm(RowForm):
             self.instance = twin
         self.instance.removed = False
         self.cleaned_data["full_name"] = named.full_name
+
+
+def clean_options(
+    known: tuple[Option, ...], given: Any, *, forgotten: Collection[str] = ()
+) -> dict[str, Any]:
+    """The options that a kind of receiver has, each of its type.
+
+    `forgotten` are those that a row has already: what its kind has no longer is left out.
+    """
+    if not isinstance(given, dict):
+        raise forms.ValidationError(_("This must be a JSON object."))
+    by_name = {option.name: option for option in known}
+    for name, value in given.items():
+        option = by_name.get(name)
+        if option is None and name not in forgotten:
+            raise forms.ValidationError(
+                _("There is no option “%(name)s” here.") % {"name": str(name)[:60]}
+            )
+        if option and option.is_flag and not isinstance(value, bool):
+            raise forms.ValidationError(_("“%(name)s” is true or false.") % {"name": name})
+        if option and not option.is_flag and not _is_line(value):
+            raise forms.ValidationError(
+                _("“%(name)s” is text of at most %(most)d printable characters.")
+                % {"name": name, "most": MAX_OPTION}
+            )
+    return {name: value for name, value in given.items() if name in by_name}
+
+
+def _is_line(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= MAX_OPTION and value.isprintable()
 
 
 def clean_secret(secret: str) -> str:

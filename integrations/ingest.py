@@ -7,10 +7,10 @@ delivery, its jobs and their queue entries, commits together, so a delivery is w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -23,6 +23,7 @@ from dockrev.errors import InvalidArgument
 from dockrev.ids import new_id
 from dockrev.prepared import Insert, Select
 from dockrev.together import Seen, together
+from integrations import keeping, recognition
 from integrations.matching import Match, ask_for_check, ask_for_discovery, services_running
 from integrations.models import Delivery, HookTarget, Receiver
 from integrations.proof import Entry, entry_of, prove
@@ -38,8 +39,7 @@ from integrations.tallies import tallies
 
 Decision = Delivery.Decision
 MAX_MATCHES = 500
-_HIDDEN = ("authorization", "cookie", "signature", "secret", "token", "password", "api-key")
-_KEPT_HEADERS, _KEPT_LENGTH = 40, 300
+MAX_IMAGES = 1000  # of one call
 
 
 @dataclass
@@ -76,7 +76,9 @@ class Answer:
 
 _known = Select(
     lambda receiver, key: (
-        Delivery.objects.filter(receiver=receiver, dedupe_key=key).order_by().values_list("pk")
+        Delivery.objects.filter(receiver=receiver, dedupe_key=key)
+        .order_by()
+        .values_list("pk", "received_at")
     ),
     "receiver",
     "key",
@@ -105,13 +107,13 @@ def take(kind: str, incoming: Incoming, *, address: str) -> Answer:
     """
     try:
         return together.do(partial(_proven, kind, incoming, address))
-    except _Off:
-        tallies.count(kind, "disabled_count")
+    except _Off as off:
+        tallies.while_off(str(off))
         return Answer(200, Decision.IGNORED, "disabled")
 
 
 class _Off(Exception):
-    """A call has the right proof, and its receiver is off."""
+    """A call has the right proof, and its receiver, whose id this is, is off."""
 
 
 def _proven(kind: str, incoming: Incoming, address: str, seen: Seen) -> Callable[[], Answer]:
@@ -121,7 +123,7 @@ def _proven(kind: str, incoming: Incoming, address: str, seen: Seen) -> Callable
     """
     row, by_previous_secret = prove(kind, incoming, address, seen)
     if not row.enabled:
-        raise _Off
+        raise _Off(row.pk)
     protocol = RECEIVERS[kind]
     try:
         protocol.require_headers(incoming)
@@ -161,31 +163,43 @@ def replay(delivery: Delivery) -> Answer:
 def _store(row: Entry, reading: Reading, incoming: Incoming, **origin: bool) -> Answer:
     """Decide on a call and keep it. `origin` are the columns that say how it came."""
     now = timezone.now()
-    if known := _known(receiver=row.pk, key=reading.dedupe_key):
-        return _again(known[0][0], reading, now)
-    answer = _decide(row, reading, now)
+    key = keeping.key_of(reading, incoming)
+    if known := _same_call(row, key, reading, now):
+        return _again(known, reading, now)
+    fresh = recognition.look(row.pk, reading)
+    if fresh.seen_in:
+        return _again(fresh.seen_in, reading, now)
+    answer = _decide(row, fresh.reading, now)
     answer.delivery_id = new_id("dlv")
+    answer.images = _named(reading)
     _insert(
         id=answer.delivery_id,
         receiver_id=row.pk,
-        sender_id=reading.sender_id,
-        dedupe_key=reading.dedupe_key,
-        event=reading.event,
-        action=reading.action,
-        hook_id=reading.hook_id,
-        repository=reading.repository,
-        headers=shown_headers(incoming.headers),
-        payload=incoming.body,
+        dedupe_key=key,
         received_at=now,
         last_received_at=now,
+        **keeping.columns(reading, incoming),
         **origin,
         **_result(answer),
     )
+    recognition.keep(row.pk, answer.delivery_id, fresh)
     if reading.verdict is Verdict.PING:
         _mark_verified(row, reading, now)
     if not origin.get("reconciled"):
         tallies.accepted(row.pk, now)
     return answer
+
+
+def _same_call(row: Entry, key: str, reading: Reading, now: datetime) -> str:
+    """The delivery that a call repeats, if any.
+
+    Where an equal key means the same call for a while only, an older one gives its key up.
+    """
+    for pk, received_at in _known(receiver=row.pk, key=key):
+        if reading.same_for is None or now < received_at + reading.same_for:
+            return str(pk)
+        Delivery.objects.filter(pk=pk).update(dedupe_key=pk)
+    return ""
 
 
 def _again(delivery_id: str, reading: Reading, now: datetime) -> Answer:
@@ -199,8 +213,17 @@ def _again(delivery_id: str, reading: Reading, now: datetime) -> Answer:
     else:
         answer = Answer(200, Decision.IGNORED, "duplicate_delivery")
     answer.delivery_id, answer.attempt = known.pk, known.attempts
-    answer.images = [str(image) for image in reading.images]
+    answer.images = _named(reading)
     return answer
+
+
+def _images(reading: Reading) -> tuple[ImageEvent, ...]:
+    """Each that was read once, and of very many the first."""
+    return tuple(dict.fromkeys(reading.images))[:MAX_IMAGES]
+
+
+def _named(reading: Reading) -> list[str]:
+    return [str(image) for image in _images(reading)]
 
 
 def _result(answer: Answer) -> dict[str, Any]:
@@ -226,8 +249,7 @@ def _decide(row: Entry, reading: Reading, now: datetime) -> Answer:
         case Verdict.PING:
             return Answer(200, Decision.PROCESSED, "ping")
         case Verdict.NOT_RELEVANT:
-            images = [str(image) for image in reading.images]
-            return Answer(200, Decision.IGNORED, reading.verdict.value, images=images)
+            return Answer(200, Decision.IGNORED, reading.verdict.value, images=_named(reading))
         case Verdict.IMAGES:
             return _act(row, reading, now)
 
@@ -237,27 +259,30 @@ def _rejected(reading: Reading) -> Answer:
 
 
 def _act(row: Entry, reading: Reading, now: datetime) -> Answer:
-    images = [str(image) for image in reading.images]
-    if RECEIVERS[row.kind].has_targets and not _is_selected(row, reading):
+    images, has_targets = _named(reading), RECEIVERS[row.kind].has_targets
+    if has_targets and not _is_selected(row, reading):
         return Answer(200, Decision.IGNORED, "repo_not_selected", images=images)
     answer = Answer(202, Decision.PROCESSED, images=images)
-    matches = services_running(reading)
-    if matches:
-        _check(answer, matches, tagged=any(image.tag for image in reading.images), row=row, now=now)
+    if matches := _matches(reading):
+        _check(answer, matches, row=row, now=now)
     else:
+        is_owner_only = has_targets and not reading.repository
         answer.fallback_reason = (
-            "no_managed_service_match" if reading.repository else "owner_only_payload"
+            "owner_only_payload" if is_owner_only else "no_managed_service_match"
         )
         queued = ask_for_discovery(by=row.name, now=now)
         (answer.reused_job_ids if queued.reused else answer.job_ids).append(queued.job_id)
     return answer
 
 
-def _check(
-    answer: Answer, matches: list[Match], *, tagged: bool, row: Entry, now: datetime
-) -> None:
+def _matches(reading: Reading) -> list[Match]:
+    """The services that run what a delivery names, or else what it may mean by it."""
+    return services_running(_images(reading)) or services_running(reading.also)
+
+
+def _check(answer: Answer, matches: list[Match], *, row: Entry, now: datetime) -> None:
     for match in matches[:MAX_MATCHES]:
-        queued = ask_for_check(match, tagged=tagged, by=row.name, now=now)
+        queued = ask_for_check(match, by=row.name, now=now)
         (answer.reused_job_ids if queued.reused else answer.job_ids).append(queued.job_id)
         answer.matched.append(match.service_id)
 
@@ -283,19 +308,6 @@ def _mark_verified(row: Entry, reading: Reading, now: datetime) -> None:
     targets.update(verified_at=now)
 
 
-def shown_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """Headers as they may be kept and shown: without what proves anything, and of bounded size."""
-    return {
-        name[:100]: "••••" if _is_hidden(name) else value[:_KEPT_LENGTH]
-        for name, value in list(headers.items())[:_KEPT_HEADERS]
-    }
-
-
-@lru_cache(maxsize=500)
-def _is_hidden(name: str) -> bool:
-    return any(word in name for word in _HIDDEN)
-
-
 def match_again(sender: Any, job: Job, **_given: Any) -> None:
     """After a fallback discovery: check what the deliveries that waited for it now match.
 
@@ -310,7 +322,7 @@ def match_again(sender: Any, job: Job, **_given: Any) -> None:
         reading = _read_again(delivery)
         images = reading.images + reading.also
         if images not in found:
-            found[images] = services_running(reading)
+            found[images] = [replace(match, tagged=True) for match in _matches(reading)]
         if found[images]:
             _matched_late(delivery, found[images], now)
     waiting.update(waiting_for_job="")
@@ -324,7 +336,7 @@ def _read_again(delivery: Delivery) -> Reading:
 
 def _matched_late(delivery: Delivery, matches: list[Match], now: datetime) -> None:
     answer = Answer(202, Decision.PROCESSED)
-    _check(answer, matches, tagged=True, row=entry_of(delivery.receiver), now=now)
+    _check(answer, matches, row=entry_of(delivery.receiver), now=now)
     Delivery.objects.filter(pk=delivery.pk).update(
         matched_service_ids=answer.matched,
         job_ids=delivery.job_ids + answer.job_ids,

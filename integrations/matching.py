@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,50 +12,90 @@ from django.db.models import Q
 from checks import queue
 from checks.models import Job, Registry, Service
 from dockrev.prepared import Select
-from integrations.receivers.base import ImageEvent, Reading
+from integrations.receivers.base import ImageEvent
 
 FRONTS = {"ghcr.io": "lscr.io"}  # a registry, and the name that stands in front of it
 DISCOVERY_PAUSE = timedelta(minutes=1)
+_COLUMNS = ("pk", "name", "stack_id", "stack__name")
+Repository = tuple[str, str]  # a registry, and the name there
 
 
 @dataclass(frozen=True)
 class Match:
-    """A service that runs the image of an event."""
+    """A service that runs the image of an event; `tagged` if one of those events names a tag."""
 
+    tagged: bool
     service_id: str
     service_name: str
     stack_id: str
     stack_name: str
 
 
-def services_running(reading: Reading) -> list[Match]:
-    """The services that run what a delivery names, or else what it may mean by it."""
-    return _running(reading.images) or _running(reading.also)
+def services_running(images: tuple[ImageEvent, ...]) -> list[Match]:
+    """The services that run one of the images, whatever tag the event names."""
+    repositories: dict[Repository, bool] = {}
+    for image in images:
+        key = image.registry, image.repository
+        repositories[key] = repositories.get(key, False) or bool(image.tag)
+    if len(repositories) > 1:
+        return _running_many(repositories)
+    return [
+        Match(tagged, *row)
+        for (host, repository), tagged in repositories.items()
+        for row in _services(host=host, front=_front_of(host), repository=repository)
+    ]
 
 
-def _running(events: Iterable[ImageEvent]) -> list[Match]:
+def _running_many(repositories: dict[Repository, bool]) -> list[Match]:
+    """However many they are, one question for the services and one for the mirrors."""
+    names = {repository for _host, repository in repositories}
+    rows: dict[str, list[tuple[str, list[Any]]]] = {}  # by repository
+    for registry, repository, *row in (
+        _present().filter(repository__in=names).values_list("registry", "repository", *_COLUMNS)
+    ):
+        rows.setdefault(repository, []).append((registry, row))
+    same = _same_hosts({host for host, _repository in repositories})
     found: dict[str, Match] = {}
-    for event in events:
-        front = FRONTS.get(event.registry, event.registry)
-        rows = _services(host=event.registry, front=front, repository=event.repository)
-        found |= {row[0]: Match(*row) for row in rows}
+    for (host, repository), tagged in repositories.items():
+        for registry, row in rows.get(repository, ()):
+            if registry in same[host]:
+                before = row[0] in found and found[row[0]].tagged
+                found[row[0]] = Match(tagged or before, *row)
     return list(found.values())
+
+
+def _same_hosts(hosts: set[str]) -> dict[str, set[str]]:
+    """Under which hosts the images of each are known too: its front, and what mirrors either."""
+    same = {host: {host, _front_of(host)} for host in hosts}
+    names = set().union(*same.values())
+    known = Registry.objects.filter(mirror_of__in=names).values_list("host", "mirror_of")
+    mirrors: dict[str, set[str]] = {}
+    for mirror, of in known:
+        mirrors.setdefault(of, set()).add(mirror)
+    return {
+        host: known_as.union(*(mirrors.get(name, ()) for name in known_as))
+        for host, known_as in same.items()
+    }
+
+
+def _front_of(host: str) -> str:
+    return FRONTS.get(host, host)
+
+
+def _present() -> models.QuerySet[Service]:
+    return Service.objects.present().order_by("pk")
 
 
 def _that_run(host: str, front: str, repository: str) -> models.QuerySet[Service, Any]:
     mirrors = Registry.objects.filter(mirror_of__in=[host, front]).values("host")
-    return (
-        Service.objects.present()
-        .filter(Q(registry__in=[host, front]) | Q(registry__in=mirrors), repository=repository)
-        .order_by("pk")
-        .values_list("pk", "name", "stack_id", "stack__name")
-    )
+    same_host = Q(registry__in=[host, front]) | Q(registry__in=mirrors)
+    return _present().filter(same_host, repository=repository).values_list(*_COLUMNS)
 
 
 _services = Select(_that_run, "host", "front", "repository")
 
 
-def ask_for_check(match: Match, *, tagged: bool, by: str, now: datetime) -> queue.Queued:
+def ask_for_check(match: Match, *, by: str, now: datetime) -> queue.Queued:
     """Have a service checked because its registry called.
 
     An event with a tag is acted on at once. One without is a child of an index whose own event
@@ -74,7 +113,7 @@ def ask_for_check(match: Match, *, tagged: bool, by: str, now: datetime) -> queu
         notify=True,
         by_delivery=True,
     )
-    earliest = now if tagged else now + queue.RERUN_AFTER
+    earliest = now if match.tagged else now + queue.RERUN_AFTER
     return queue.enqueue_after_last(request, queue.RERUN_AFTER, earliest=earliest, now=now)
 
 

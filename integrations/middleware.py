@@ -7,7 +7,8 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404, resolve
 
-PREFIX = "/api/webhooks/"
+from integrations import paths
+
 ROUTES = "integrations.webhook_urls"
 
 
@@ -22,7 +23,8 @@ class Webhooks:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if not request.path_info.startswith(PREFIX):
+        kind, _token = paths.read(request.path_info)
+        if not kind:
             return self.get_response(request)
         try:
             found = resolve(request.path_info, ROUTES)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from dockrev.fields import IdField, SecretField
 from integrations import receivers
+from integrations.paths import token_hash
 
 
 class Receiver(models.Model):
@@ -25,9 +28,11 @@ class Receiver(models.Model):
     enabled_at = models.DateTimeField(_("on since"), null=True, editable=False)
     previous_secret = SecretField(blank=True, editable=False)
     previous_until = models.DateTimeField(null=True, blank=True, editable=False)
+    # Of the secrets, where they are tokens in the path: see `integrations.paths`.
     path_token_hash = models.CharField(
         max_length=64, null=True, blank=True, unique=True, editable=False
     )
+    previous_token_hash = models.CharField(max_length=64, blank=True, db_index=True, editable=False)
     options = models.JSONField(_("options"), default=dict, blank=True)
     # What jobs found out for it: see the receiver's own file.
     learned = models.JSONField(default=dict, blank=True, editable=False)
@@ -44,6 +49,21 @@ class Receiver(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def save(self, **kwargs: Any) -> None:
+        """Wherever a secret is written, so is what it is found by."""
+        columns = kwargs.get("update_fields")
+        if columns is None or "secret" in columns:
+            self.path_token_hash = self._hash_of(self.secret) or None
+            self.previous_token_hash = self._hash_of(self.previous_secret)
+        if columns is not None and "secret" in columns:
+            kwargs["update_fields"] = {*columns, "path_token_hash", "previous_token_hash"}
+        super().save(**kwargs)
+
+    def _hash_of(self, secret: str) -> str:
+        caller = receivers.CALLERS.get(self.kind)
+        is_token = caller is not None and caller.token_in_path
+        return token_hash(self.kind, secret) if secret and is_token else ""
 
 
 class Delivery(models.Model):
@@ -109,6 +129,27 @@ class Delivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.event} {self.repository}".strip()
+
+
+class DeliveryPart(models.Model):
+    """An event of a delivery that carries several, by which it is known when it comes again."""
+
+    receiver = models.ForeignKey(
+        Receiver,
+        models.CASCADE,
+        related_name="+",
+        db_index=False,  # the unique constraint begins with it
+    )
+    key = models.CharField(max_length=200)
+    delivery = models.ForeignKey(Delivery, models.CASCADE, related_name="parts")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["receiver", "key"], name="one_part_per_sender_and_key")
+        ]
+
+    def __str__(self) -> str:
+        return self.key
 
 
 class HookAccount(models.Model):

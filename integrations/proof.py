@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -13,8 +14,9 @@ from dockrev.errors import InvalidSignature, RateLimited
 from dockrev.prepared import Select
 from dockrev.together import Seen
 from integrations.models import Receiver
+from integrations.paths import token_hash
 from integrations.receivers import CALLERS
-from integrations.receivers.base import BadProof, Incoming, Setup
+from integrations.receivers.base import BadProof, Caller, Incoming, Setup
 from integrations.tallies import MAX_FAILURES, WINDOW, tallies
 
 
@@ -42,13 +44,22 @@ def setup_of(
 
 _COLUMNS = ("pk", "name", "enabled")
 _SETUP = ("registry_host", "options", "learned")
-_receivers = Select(
+_SECRETS = ("secret", "previous_secret", "previous_until")
+_of_kind = Select(
     lambda kind: (
         Receiver.objects.filter(kind=kind)
         .order_by("created_at", "id")
-        .values_list(*_COLUMNS, *_SETUP, "secret", "previous_secret", "previous_until")
+        .values_list(*_COLUMNS, *_SETUP, *_SECRETS)
     ),
     "kind",
+)
+_by_token = Select(
+    lambda hashed: (
+        Receiver.objects.filter(Q(path_token_hash=hashed) | Q(previous_token_hash=hashed))
+        .order_by("created_at", "id")
+        .values_list(*_COLUMNS, *_SETUP, *_SECRETS)
+    ),
+    "hashed",
 )
 
 
@@ -60,9 +71,8 @@ def prove(kind: str, incoming: Incoming, address: str, seen: Seen) -> tuple[Entr
     """
     caller = CALLERS[kind]
     now = timezone.now()
-    if kind not in seen:
-        seen[kind] = _receivers(kind=kind)
-    for pk, name, enabled, host, options, learned, secret, previous, until in seen[kind]:
+    rows = _rows(caller, incoming, seen)
+    for pk, name, enabled, host, options, learned, secret, previous, until in rows:
         setup = setup_of(kind, host, options, learned)
         secret = secret or caller.spare_secret()
         fresh = until is not None and until > now
@@ -71,7 +81,7 @@ def prove(kind: str, incoming: Incoming, address: str, seen: Seen) -> tuple[Entr
         except BadProof:
             continue
         return Entry(pk, kind, name, enabled, setup), fitted > 0
-    tallies.count(kind, "rejected_count")
+    tallies.refused(kind)
     if tallies.too_many_failures(address):
         raise RateLimited(
             _("More than %(most)d calls without a right proof in a minute.")
@@ -79,3 +89,12 @@ def prove(kind: str, incoming: Incoming, address: str, seen: Seen) -> tuple[Entr
             headers={"Retry-After": str(int(WINDOW))},
         )
     raise InvalidSignature(_("The proof is missing or wrong."))
+
+
+def _rows(caller: Caller, incoming: Incoming, seen: Seen) -> list[Any]:
+    """The receivers that a call may be for: those of its kind, or the one whose token it has."""
+    key = token_hash(caller.kind, incoming.token) if caller.token_in_path else caller.kind
+    if key not in seen:
+        seen[key] = _by_token(hashed=key) if caller.token_in_path else _of_kind(kind=key)
+    rows: list[Any] = seen[key]
+    return rows

@@ -85,7 +85,7 @@ def complete(account: HookAccount, now: datetime) -> None:
         if (receiver.previous_until or now) > now:
             same.update(previous_until=now + GRACE_OF_HOOKS)
     elif updated.exists():
-        same.update(previous_secret="", previous_until=None)
+        same.update(previous_secret="", previous_token_hash="", previous_until=None)
 
 
 def _targets(receiver: Receiver) -> QuerySet[HookTarget]:

@@ -28,15 +28,22 @@ class Tallies:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._counts: dict[str, Counter[str]] = {}  # by kind, then column
+        self._refused: Counter[str] = Counter()  # by kind
+        self._while_off: Counter[str] = Counter()  # by receiver
         self._accepted: dict[str, datetime] = {}  # by receiver
         self._failures: dict[str, deque[float]] = {}  # by address
         self._timer: threading.Timer | None = None
 
-    def count(self, kind: str, column: str) -> None:
-        """Add one to a counter of the first receiver of a kind, soon."""
+    def refused(self, kind: str) -> None:
+        """Count a call without a right proof, of which nobody knows more than the kind."""
         with self._lock:
-            self._counts.setdefault(kind, Counter())[column] += 1
+            self._refused[kind] += 1
+            self._write_soon()
+
+    def while_off(self, receiver_id: str) -> None:
+        """Count a proven call of a receiver that is off."""
+        with self._lock:
+            self._while_off[receiver_id] += 1
             self._write_soon()
 
     def accepted(self, receiver_id: str, now: datetime) -> None:
@@ -59,11 +66,15 @@ class Tallies:
     def flush(self) -> None:
         """Write what was counted."""
         with self._lock:
-            counts, self._counts = self._counts, {}
+            refused, self._refused = self._refused, Counter()
+            while_off, self._while_off = self._while_off, Counter()
             accepted, self._accepted = self._accepted, {}
             self._timer = None
-        for kind, columns in counts.items():
-            _write(kind, columns)
+        for kind, count in refused.items():
+            _write_refused(kind, count)
+        for receiver_id, count in while_off.items():
+            rows = Receiver.objects.filter(pk=receiver_id)
+            rows.update(disabled_count=F("disabled_count") + count)
         for receiver_id, at in accepted.items():
             Receiver.objects.filter(pk=receiver_id).update(last_accepted_at=at)
 
@@ -80,14 +91,12 @@ class Tallies:
             connection.close()  # this thread's own
 
 
-def _write(kind: str, counts: Counter[str]) -> None:
+def _write_refused(kind: str, count: int) -> None:
+    """To the first receiver of the kind: whose call it should have been, nobody knows."""
     first = Receiver.objects.filter(kind=kind).order_by("created_at", "id").values("pk")[:1]
-    changes = {column: F(column) + count for column, count in counts.items()}
-    rows = Receiver.objects.filter(pk__in=first)
-    if "rejected_count" in counts:
-        rows.update(**changes, last_rejected_at=timezone.now())
-    else:
-        rows.update(**changes)
+    Receiver.objects.filter(pk__in=first).update(
+        rejected_count=F("rejected_count") + count, last_rejected_at=timezone.now()
+    )
 
 
 tallies = Tallies()

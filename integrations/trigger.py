@@ -50,7 +50,7 @@ def take(incoming: Incoming, *, address: str) -> Queued:
     """
     row, _by_previous_secret = prove(Trigger.kind, incoming, address, {})
     if not row.enabled:
-        tallies.count(Trigger.kind, "disabled_count")
+        tallies.while_off(row.pk)
         raise Conflict(_("The trigger is switched off."), reason="disabled")
     queued = _ask(checked(TriggerOrder, parse_object(incoming.body)), row.name)
     tallies.accepted(row.pk, timezone.now())

@@ -19,9 +19,8 @@ from rest_framework.views import APIView
 from dockrev.bodies import read_body
 from dockrev.errors import as_api_error, json_error
 from dockrev.proxies import client_address
-from integrations import calls, trigger
+from integrations import calls, paths, trigger
 from integrations.api.shapes import DeliveryAnswer, TriggerAnswer
-from integrations.receivers import RECEIVERS
 from integrations.receivers.base import Incoming
 from integrations.receivers.trigger import HEADER, Trigger
 
@@ -53,10 +52,40 @@ class Webhook(SelfProving):
     )
     def post(self, request: HttpRequest, kind: str) -> HttpResponse:
         """Take a call of a registry. The body is that registry's own, and so is the proof."""
-        if kind not in RECEIVERS:
-            raise Http404
-        reply = calls.answer(kind, request.META, client_address(request.META))
-        return HttpResponse(reply.content, status=reply.status, headers=reply.headers)
+        return _answer(request, kind)
+
+
+class TokenWebhook(SelfProving):
+    """Takes the calls of senders that prove themselves by where they call."""
+
+    @extend_schema(
+        auth=[],
+        request=OpenApiTypes.OBJECT,
+        responses={200: DeliveryAnswer, 202: DeliveryAnswer},
+    )
+    def post(self, request: HttpRequest, kind: str, token: str) -> HttpResponse:
+        """Take a call of a registry that signs nothing. The path ends in the receiver's secret."""
+        return _answer(request, kind, token)
+
+
+class AliasedWebhook(SelfProving):
+    """Takes calls where another program would."""
+
+    @extend_schema(
+        auth=[],
+        request=OpenApiTypes.OBJECT,
+        responses={200: DeliveryAnswer, 202: DeliveryAnswer},
+    )
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """The same as `/api/webhooks/oci`, for what was set up to call doco-cd."""
+        return _answer(request, *paths.read(request.path_info))
+
+
+def _answer(request: HttpRequest, kind: str, token: str = "") -> HttpResponse:
+    if not calls.is_taken(kind, token):
+        raise Http404
+    reply = calls.answer(kind, request.META, client_address(request.META), token=token)
+    return HttpResponse(reply.content, status=reply.status, headers=reply.headers)
 
 
 class TriggerCall(SelfProving):

@@ -13,20 +13,18 @@ from typing import Any
 from dockrev import wsgi
 from dockrev.proxies import client_address
 from dockrev.turns import turns
-from integrations import calls
-from integrations.middleware import PREFIX
-from integrations.receivers import RECEIVERS
+from integrations import calls, paths
 
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
 
 def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-    kind = environ["PATH_INFO"].removeprefix(PREFIX).removesuffix("/")
-    if kind not in RECEIVERS or environ["REQUEST_METHOD"] != "POST":
+    kind, token = paths.read(environ["PATH_INFO"])
+    if environ["REQUEST_METHOD"] != "POST" or not calls.is_taken(kind, token):
         return wsgi.application(environ, start_response)
     address = client_address(environ)
     if turns.are_crowded(address):
         return wsgi.busy(start_response)
-    reply = calls.answer(kind, environ, address)
+    reply = calls.answer(kind, environ, address, token=token)
     start_response(_STATUS_LINES[reply.status], list(reply.headers.items()))
     return [reply.content]

@@ -27,7 +27,7 @@ from integrations.api.shapes import (
     ReceiverList,
     ReceiverMade,
 )
-from integrations.callbacks import base_url, url_of
+from integrations.callbacks import base_url, whole_url
 from integrations.forms import ReceiverForm
 from integrations.models import Receiver
 from integrations.receivers import CALLERS, choices
@@ -114,7 +114,7 @@ def find(key: str) -> Receiver:
 def new_secret(row: Receiver, request: Request) -> dict[str, Any]:
     """What is shown once: the new secret, and until when the old one counts."""
     shown = {
-        "url": url_of(row.kind, base_url(request)),
+        "url": whole_url(row, base_url(request)),
         "secret": row.secret,
         "previousValidUntil": row.previous_until,
     }

@@ -10,7 +10,7 @@ from rest_framework import serializers
 from dockrev.api.answers import Page
 from dockrev.api.fields import Moment, NoneIfEmpty
 from dockrev.fields import MASK
-from integrations.callbacks import url_of
+from integrations.callbacks import shown_url, whole_url
 from integrations.models import Delivery, HookTarget, Receiver
 from integrations.payloads import readable
 from integrations.receivers import CALLERS
@@ -48,7 +48,7 @@ class ReceiverFacts(serializers.Serializer[Receiver]):
         return CALLERS[receiver.kind].label
 
     def get_url(self, receiver: Receiver) -> str:
-        return url_of(receiver.kind, self.context["base"])
+        return shown_url(receiver, self.context["base"])
 
     def get_proof(self, receiver: Receiver) -> str:
         return CALLERS[receiver.kind].proof
@@ -72,7 +72,10 @@ class NewSecret(serializers.Serializer[Any]):
 
 
 class ReceiverMade(ReceiverFacts):
-    secret = serializers.CharField(help_text=_("Shown this once."))
+    secret = serializers.CharField(help_text=_("Shown this once, and so is a URL that holds it."))
+
+    def get_url(self, receiver: Receiver) -> str:
+        return whole_url(receiver, self.context["base"])
 
 
 class DeliveryFacts(serializers.Serializer[Delivery]):

@@ -79,6 +79,8 @@ DOORS: dict[str, dict[str, Needs]] = {
     # webhooks
     "^api/webhooks/trigger/?$": {"POST": Needs.PROOF},
     "^api/webhooks/(?P<kind>[a-z0-9-]+)/?$": {"POST": Needs.PROOF},
+    "^api/webhooks/(?P<kind>[a-z0-9-]+)/(?P<token>[^/]+)/?$": {"POST": Needs.PROOF},
+    "^v1/webhook/?$": {"POST": Needs.PROOF},
     # API
     "api/health": {"GET": Needs.NOBODY},
     "api/version": {"GET": Needs.NOBODY},

@@ -10,7 +10,9 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from integrations.receivers import CALLERS, RECEIVERS
 from tests.people import person
+from tests.receivers.stand_in import Signing, StandIn
 from tests.roles.doors import BACK_ROOM, DOORS, Needs
 
 SIGN_IN = r"/sign-in\?next=|/admin/login/\?next="
@@ -35,13 +37,24 @@ BACK = [route for route in ROUTES if route.startswith(BACK_ROOM)]
 
 def path_of(route: str) -> str:
     """A path that the route matches; what it names need not be there."""
+    if route.startswith("^v1/webhook"):
+        return "/v1/webhook"
     if route.startswith("^api/webhooks/"):
-        return "/api/webhooks/" + ("trigger" if "/trigger" in route else "github-packages")
+        kind = "stand-in/token" if "<token>" in route else "github-packages"
+        return "/api/webhooks/" + ("trigger" if "/trigger" in route else kind)
     route = re.sub(r"\^?\(\?P<app_label>([a-z_]+)\|[^)]*\)/\$", r"\1/", route)
     route = route.replace("(?P<url>.*)$", "nothing")
     filled = re.sub(r"<(?:(\w+):)?\w+>", lambda match: VALUES[match[1] or ""], route)
     assert not set("^$()?<>") & set(filled), filled
     return f"/{filled}"
+
+
+@pytest.fixture(autouse=True)
+def _kinds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of every way to prove a call there is a kind."""
+    for kind in (StandIn(), Signing()):
+        monkeypatch.setitem(RECEIVERS, kind.kind, kind)
+        monkeypatch.setitem(CALLERS, kind.kind, kind)
 
 
 @pytest.fixture
