@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from integrations.receivers.base import Caller, Receiver
+from integrations.receivers.distribution import Distribution
 from integrations.receivers.github import GitHubPackages
 from integrations.receivers.trigger import Trigger
 
-RECEIVERS: dict[str, Receiver] = {r.kind: r for r in (GitHubPackages(),)}
+RECEIVERS: dict[str, Receiver] = {
+    r.kind: r
+    for r in (
+        GitHubPackages(),
+        Distribution(),
+    )
+}
 # With the one whose calls are no deliveries.
 CALLERS: dict[str, Caller] = {**RECEIVERS, Trigger.kind: Trigger()}
 

@@ -67,7 +67,7 @@ class GitHubPackages(Receiver):
             "hook_id": _header(incoming, "x-github-hook-id"),
         }
         try:
-            body = json_object(_json_part(incoming))
+            body = json_object(json_part(incoming))
         except NotAnObject:
             return Reading(Verdict.INVALID_JSON, **known)
         source = text(body, "repository", "full_name", limit=300)
@@ -144,7 +144,7 @@ def _header(incoming: Incoming, name: str) -> str:
     return value if len(value) <= 60 and value.isascii() and value.isprintable() else ""
 
 
-def _json_part(incoming: Incoming) -> bytes:
+def json_part(incoming: Incoming) -> bytes:
     """The JSON itself: the body, or the `payload` field of a hook that sends forms."""
     kind = incoming.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
