@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from integrations.receivers.base import Caller, Receiver
 from integrations.receivers.distribution import Distribution
+from integrations.receivers.gitea import Gitea
 from integrations.receivers.github import GitHubPackages
 from integrations.receivers.trigger import Trigger
 
@@ -12,6 +13,7 @@ RECEIVERS: dict[str, Receiver] = {
     for r in (
         GitHubPackages(),
         Distribution(),
+        Gitea(),
     )
 }
 # With the one whose calls are no deliveries.
