@@ -6,6 +6,7 @@ from integrations.receivers.base import Caller, Receiver
 from integrations.receivers.distribution import Distribution
 from integrations.receivers.gitea import Gitea
 from integrations.receivers.github import GitHubPackages
+from integrations.receivers.nexus import Nexus
 from integrations.receivers.trigger import Trigger
 
 RECEIVERS: dict[str, Receiver] = {
@@ -14,6 +15,7 @@ RECEIVERS: dict[str, Receiver] = {
         GitHubPackages(),
         Distribution(),
         Gitea(),
+        Nexus(),
     )
 }
 # With the one whose calls are no deliveries.
