@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from integrations.receivers.acr import AzureContainerRegistry
 from integrations.receivers.base import Caller, Receiver
 from integrations.receivers.distribution import Distribution
 from integrations.receivers.gitea import Gitea
@@ -15,6 +16,7 @@ RECEIVERS: dict[str, Receiver] = {
         GitHubPackages(),
         Distribution(),
         Gitea(),
+        AzureContainerRegistry(),
         Nexus(),
     )
 }
