@@ -5,6 +5,7 @@ from __future__ import annotations
 from integrations.receivers.acr import AzureContainerRegistry
 from integrations.receivers.base import Caller, Receiver
 from integrations.receivers.distribution import Distribution
+from integrations.receivers.ecr import ElasticContainerRegistry
 from integrations.receivers.gitea import Gitea
 from integrations.receivers.github import GitHubPackages
 from integrations.receivers.nexus import Nexus
@@ -17,6 +18,7 @@ RECEIVERS: dict[str, Receiver] = {
         Distribution(),
         Gitea(),
         AzureContainerRegistry(),
+        ElasticContainerRegistry(),
         Nexus(),
     )
 }
