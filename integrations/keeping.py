@@ -11,7 +11,16 @@ from integrations.receivers.base import Incoming, Reading
 
 MAX_KEY = 200  # the length of its column
 HIDDEN = "••••"
-_HIDDEN_NAMES = ("authorization", "cookie", "signature", "secret", "token", "password", "api-key")
+_HIDDEN_NAMES = (
+    "authorization",
+    "cookie",
+    "signature",
+    "secret",
+    "token",
+    "password",
+    "api-key",
+    "-auth",
+)
 _KEPT_HEADERS, _KEPT_LENGTH = 40, 300
 
 

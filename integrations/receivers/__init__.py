@@ -8,6 +8,7 @@ from integrations.receivers.distribution import Distribution
 from integrations.receivers.ecr import ElasticContainerRegistry
 from integrations.receivers.gitea import Gitea
 from integrations.receivers.github import GitHubPackages
+from integrations.receivers.jfrog import JFrog
 from integrations.receivers.nexus import Nexus
 from integrations.receivers.trigger import Trigger
 
@@ -19,6 +20,7 @@ RECEIVERS: dict[str, Receiver] = {
         Gitea(),
         AzureContainerRegistry(),
         ElasticContainerRegistry(),
+        JFrog(),
         Nexus(),
     )
 }
