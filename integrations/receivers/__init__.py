@@ -10,6 +10,7 @@ from integrations.receivers.gitea import Gitea
 from integrations.receivers.github import GitHubPackages
 from integrations.receivers.jfrog import JFrog
 from integrations.receivers.nexus import Nexus
+from integrations.receivers.quay import Quay
 from integrations.receivers.trigger import Trigger
 
 RECEIVERS: dict[str, Receiver] = {
@@ -18,6 +19,7 @@ RECEIVERS: dict[str, Receiver] = {
         GitHubPackages(),
         Distribution(),
         Gitea(),
+        Quay(),
         AzureContainerRegistry(),
         ElasticContainerRegistry(),
         JFrog(),
