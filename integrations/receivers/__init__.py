@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from integrations.receivers.acr import AzureContainerRegistry
+from integrations.receivers.aliyun import AlibabaContainerRegistry
 from integrations.receivers.base import Caller, Receiver
 from integrations.receivers.distribution import Distribution
 from integrations.receivers.ecr import ElasticContainerRegistry
@@ -24,6 +25,7 @@ RECEIVERS: dict[str, Receiver] = {
         ElasticContainerRegistry(),
         JFrog(),
         Nexus(),
+        AlibabaContainerRegistry(),
     )
 }
 # With the one whose calls are no deliveries.
