@@ -6,11 +6,13 @@ from integrations.receivers.acr import AzureContainerRegistry
 from integrations.receivers.aliyun import AlibabaContainerRegistry
 from integrations.receivers.base import Caller, Receiver
 from integrations.receivers.distribution import Distribution
+from integrations.receivers.docker_hub import DockerHub
 from integrations.receivers.ecr import ElasticContainerRegistry
 from integrations.receivers.gitea import Gitea
 from integrations.receivers.github import GitHubPackages
 from integrations.receivers.jfrog import JFrog
 from integrations.receivers.nexus import Nexus
+from integrations.receivers.oci import Oci
 from integrations.receivers.quay import Quay
 from integrations.receivers.trigger import Trigger
 
@@ -18,6 +20,7 @@ RECEIVERS: dict[str, Receiver] = {
     r.kind: r
     for r in (
         GitHubPackages(),
+        DockerHub(),
         Distribution(),
         Gitea(),
         Quay(),
@@ -26,6 +29,7 @@ RECEIVERS: dict[str, Receiver] = {
         JFrog(),
         Nexus(),
         AlibabaContainerRegistry(),
+        Oci(),
     )
 }
 # With the one whose calls are no deliveries.
