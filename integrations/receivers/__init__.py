@@ -10,7 +10,9 @@ from integrations.receivers.docker_hub import DockerHub
 from integrations.receivers.ecr import ElasticContainerRegistry
 from integrations.receivers.gitea import Gitea
 from integrations.receivers.github import GitHubPackages
+from integrations.receivers.harbor import Harbor
 from integrations.receivers.jfrog import JFrog
+from integrations.receivers.msr import MirantisSecureRegistry
 from integrations.receivers.nexus import Nexus
 from integrations.receivers.oci import Oci
 from integrations.receivers.quay import Quay
@@ -21,6 +23,8 @@ RECEIVERS: dict[str, Receiver] = {
     for r in (
         GitHubPackages(),
         DockerHub(),
+        Harbor(),
+        MirantisSecureRegistry(),
         Distribution(),
         Gitea(),
         Quay(),

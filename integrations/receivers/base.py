@@ -69,13 +69,15 @@ class Part:
 
 @dataclass(frozen=True)
 class Finding:
-    """What a scan of an image said: how many known weaknesses, by how bad they are."""
+    """What a scan of an image said: how many known weaknesses, by how bad they are; and when it
+    ended, if it says so."""
 
     image: ImageEvent
     critical: int = 0
     high: int = 0
     other: int = 0
     scanner: str = ""
+    at: datetime | None = None
 
 
 @dataclass(frozen=True)
