@@ -16,6 +16,7 @@ from checks.forms import IgnoreRuleForm
 from checks.kinds import KINDS
 from checks.models import (
     Candidate,
+    Finding,
     Hold,
     Host,
     IgnoreRule,
@@ -99,6 +100,15 @@ class CandidateAdmin(RecordAdmin):
     list_filter = ("step", "arch", "closed_as")
     list_select_related = ("service",)
     search_fields = ("service__name", "tag", "digest")
+
+
+@admin.register(Finding)
+class FindingAdmin(RecordAdmin):
+    list_display = (
+        "repository", "tag", "digest", "critical", "high", "other", "scanner", "source", "at",
+    )  # fmt: skip
+    list_filter = ("registry", "scanner")
+    search_fields = ("repository", "tag", "digest")
 
 
 @admin.register(Image)

@@ -75,8 +75,10 @@ def _register_schedules() -> None:
 
 
 def _register_retention() -> None:
-    from checks.models import (  # noqa: PLC0415 - models load after apps
+    from checks import findings  # noqa: PLC0415 - models load after apps
+    from checks.models import (  # noqa: PLC0415 - the same
         Candidate,
+        Finding,
         IgnoreRule,
         Image,
         Job,
@@ -91,5 +93,8 @@ def _register_retention() -> None:
     retention.register(
         "images",
         lambda b: Image.objects.filter(candidates=None, services=None, read_at__lt=b),
+    )
+    retention.register(
+        "findings", lambda b: Finding.objects.filter(at__lt=b), most=lambda: findings.MOST
     )
     retention.register("release notes", lambda b: ReleaseNotes.objects.filter(fetched_at__lt=b))

@@ -15,6 +15,7 @@ from django.db.models import Count, Exists, Max, OuterRef, Q
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from checks import findings
 from checks.models import Candidate, Host, Job, Service, Stack
 from checks.models.stacks import ARCHIVED, ServiceQuerySet
 from checks.versions import choice
@@ -48,6 +49,10 @@ class Offer:
 
     best: Candidate | None = None
     rebuilt: bool = False
+
+    @property
+    def shown(self) -> list[Candidate]:
+        return [self.best] if self.best else []
 
 
 @dataclass
@@ -238,6 +243,7 @@ def _groups(services: list[Service], underway: Underway, empty: list[str]) -> li
     stacks = stacks.order_by("name", "host__name")
     groups = {stack.pk: Group(stack, underway.stacks.get(stack.pk)) for stack in stacks}
     known = offers(services)
+    findings.set_beside((each, known[each.pk].shown) for each in services if each.pk in known)
     for service in services:
         row = Row(service, known.get(service.pk, Offer()), underway.services.get(service.pk))
         groups[service.stack_id].rows.append(row)

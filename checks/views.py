@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from checks import chronicle, history, overview, policies, results
+from checks import chronicle, findings, history, overview, policies, results
 from checks.explaining import dropped_words
 from checks.kinds import KINDS
 from checks.models import Candidate, IgnoreRule, Job, Registry, Service
@@ -67,6 +67,7 @@ def _service(stack_id: str, service_id: str) -> Service:
 
 def _service_page(request: PageRequest, service: Service, form: PolicyForm) -> HttpResponse:
     unclosed = list(service.candidates.unclosed().select_related("image"))
+    findings.set_beside_all([(service, unclosed)])
     there = overview.by_step(row for row in unclosed if not row.waits_until)
     candidates = [row for row in there if not row.ignored_by_id]
     underway = overview.active()

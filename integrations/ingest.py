@@ -18,6 +18,7 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from checks import findings
 from checks.models import Job
 from dockrev.errors import InvalidArgument
 from dockrev.ids import new_id
@@ -170,6 +171,7 @@ def _store(row: Entry, reading: Reading, incoming: Incoming, **origin: bool) -> 
     if fresh.seen_in:
         return _again(fresh.seen_in, reading, now)
     answer = _decide(row, fresh.reading, now)
+    findings.keep(fresh.reading.findings, source=row.name, now=now)
     answer.delivery_id = new_id("dlv")
     answer.images = _named(reading)
     _insert(

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from checks import findings
 from checks.api.ignores import RuleMatch
 from checks.api.shapes import CandidateFacts
 from checks.chronicle import Event, What, candidates_of, events_of
@@ -85,4 +86,5 @@ class ServiceHistory(APIView):
         """All that was newer, the newest first. What is over is kept for `retentionDays`."""
         service = one_of(Service.objects.all(), service_id)
         rows = page_of("candidates", candidates_of(service), query(PageQuery, request))
+        findings.set_beside([(service, rows["candidates"])])
         return Response(HistoryList(rows).data)

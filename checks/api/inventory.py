@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import Max, Prefetch, Q, QuerySet
@@ -13,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from checks import archiving
+from checks import archiving, findings
 from checks.api.shapes import ServiceFacts, ServiceList, StackFacts, StackList, StackWhole
 from checks.models import Candidate, Service, Stack
 from checks.models.stacks import ARCHIVED, ServiceQuerySet
@@ -48,7 +49,7 @@ class StackDetail(APIView):
     @extend_schema(responses=StackWhole)
     def get(self, request: Request, stack_id: str) -> Response:
         stack: Any = one_of(stacks(), stack_id)
-        stack.listed = list(services().filter(stack_id=stack_id))
+        stack.listed = with_findings(services().filter(stack_id=stack_id))
         return Response(StackWhole(stack).data)
 
 
@@ -82,13 +83,14 @@ class Services(APIView):
             rows = rows.filter(status=status)
         if stack := wanted.get("stack"):
             rows = rows.filter(stack_id=stack)
-        return Response(ServiceList(page_of("services", rows, wanted)).data)
+        page = page_of("services", rows, wanted)
+        return Response(ServiceList(page | {"services": with_findings(page["services"])}).data)
 
 
 class ServiceDetail(APIView):
     @extend_schema(responses=ServiceFacts)
     def get(self, request: Request, service_id: str) -> Response:
-        return Response(ServiceFacts(one_of(services(), service_id)).data)
+        return Response(ServiceFacts(service_of(service_id)).data)
 
 
 class ServiceArchive(APIView):
@@ -96,7 +98,7 @@ class ServiceArchive(APIView):
 
     @extend_schema(request=None, responses=ServiceFacts)
     def post(self, request: Request, service_id: str) -> Response:
-        service = one_of(services(), service_id)
+        service = service_of(service_id)
         archiving.archive(service, timezone.now())
         return Response(ServiceFacts(service).data)
 
@@ -106,7 +108,7 @@ class ServiceRestore(APIView):
 
     @extend_schema(request=None, responses=ServiceFacts)
     def post(self, request: Request, service_id: str) -> Response:
-        service = one_of(services(), service_id)
+        service = service_of(service_id)
         archiving.restore(service)
         return Response(ServiceFacts(service).data)
 
@@ -127,3 +129,16 @@ def services() -> ServiceQuerySet:
         .prefetch_related(Prefetch("candidates", unclosed, to_attr="unclosed"))
         .order_by("stack__name", "stack_id", "name")
     )
+
+
+def with_findings(found: Iterable[Any]) -> list[Any]:
+    """Such services, with what scans of theirs found: one query more."""
+    rows = list(found)
+    findings.set_beside_all((row, row.unclosed) for row in rows)
+    return rows
+
+
+def service_of(service_id: str) -> Service:
+    """One of these services. Raises Http404."""
+    row: Service = with_findings([one_of(services(), service_id)])[0]
+    return row

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from checks import policies
-from checks.api.inventory import services
+from checks.api.inventory import service_of, services
 from checks.api.policy_shapes import PolicyChange, PolicyFacts, SharedPolicyFacts
 from checks.api.shapes import ServiceFacts
 from checks.models import Stack
@@ -41,7 +41,7 @@ class ServicePolicy(APIView):
 
         What a label says holds all the same, as long as the label is there.
         """
-        service = one_of(services(), service_id)
+        service = service_of(service_id)
         _change(policies.of_service(service), request)
         return Response(ServiceFacts(service).data)
 

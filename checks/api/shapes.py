@@ -10,12 +10,22 @@ from rest_framework import serializers
 
 from checks import policies
 from checks.api.policy_shapes import PolicyFacts
-from checks.models import Candidate, Job, JobLog, Service, Stack
+from checks.models import Candidate, Finding, Job, JobLog, Service, Stack
 from checks.overview import by_step, offer, waiting
 from checks.releases.places import project_at
 from checks.versions.policies import Source
 from dockrev.api.answers import Page
 from dockrev.api.fields import Moment, NoneIfEmpty
+
+
+class FindingFacts(serializers.Serializer[Finding]):
+    """What the last scan found that the registry told of. `other` is what is less than high."""
+
+    critical = serializers.IntegerField()
+    high = serializers.IntegerField()
+    other = serializers.IntegerField()
+    scanner = NoneIfEmpty()
+    at = Moment(help_text=_("When the scan ended."))
 
 
 class ImageFacts(serializers.Serializer[Service]):
@@ -35,6 +45,8 @@ class ImageFacts(serializers.Serializer[Service]):
 
 
 class CandidateFacts(serializers.Serializer[Candidate]):
+    """Needs candidates with `image`, and `finding` set."""
+
     id = serializers.CharField()
     kind = serializers.SerializerMethodField(help_text=_("`digest` where the tag stays."))
     step = serializers.ChoiceField(Candidate.Step.choices)
@@ -49,6 +61,7 @@ class CandidateFacts(serializers.Serializer[Candidate]):
     builtAt = Moment(source="image.built_at", allow_null=True, help_text=_("As the image says."))
     sourceUrl = serializers.SerializerMethodField(help_text=_("Where its source is, as they say."))
     discoveredAt = Moment(source="opened_at")
+    finding = FindingFacts(allow_null=True, help_text=_("What a scan of it found."))
 
     def get_sourceUrl(self, candidate: Candidate) -> str | None:
         project = project_at(candidate.source)
@@ -65,7 +78,7 @@ class WaitingFacts(CandidateFacts):
 
 class ServiceFacts(serializers.Serializer[Service]):
     """Needs services `with_policies`, `image` and, as `unclosed`, the candidates that are not
-    closed."""
+    closed; and `finding` set, of all of them."""
 
     id = serializers.CharField()
     stackId = serializers.CharField(source="stack_id")
@@ -78,6 +91,7 @@ class ServiceFacts(serializers.Serializer[Service]):
     waiting = serializers.SerializerMethodField()
     policy = serializers.SerializerMethodField()
     ignoredBy = serializers.SerializerMethodField()
+    finding = FindingFacts(allow_null=True, help_text=_("What a scan of what runs found."))
     reason = NoneIfEmpty()
     tagGone = serializers.BooleanField(
         source="tag_gone", help_text=_("Whether the registry lists its tag no more.")

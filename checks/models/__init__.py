@@ -1,6 +1,7 @@
 """What runs here, what is newer, and the work that finds out."""
 
 from checks.models.candidates import Candidate, IgnoreRule
+from checks.models.findings import Finding
 from checks.models.images import Image
 from checks.models.jobs import Hold, Job, JobLog
 from checks.models.notes import ReleaseNotes
@@ -9,6 +10,7 @@ from checks.models.stacks import Host, Service, Stack
 
 __all__ = [
     "Candidate",
+    "Finding",
     "Hold",
     "Host",
     "IgnoreRule",

@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from checks.models.findings import Finding
 from checks.models.images import Image
 from checks.models.stacks import Service, Stack
 from checks.versions.shapes import read
@@ -109,6 +110,7 @@ class Candidate(models.Model):
         verbose_name=_("image"),
     )
     version_tag = models.CharField(max_length=128, blank=True, editable=False)
+    finding: Finding | None  # no column: `checks/findings.py` sets it for whoever shows it
 
     objects = CandidateQuerySet.as_manager()
 

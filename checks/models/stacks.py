@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Count, Q, Subquery
 from django.utils.translation import gettext_lazy as _
 
+from checks.models.findings import Finding
 from checks.models.images import Image
 from checks.versions.shapes import read
 from dockrev.fields import IdField
@@ -211,6 +212,7 @@ class Service(models.Model):
     missing_since = models.DateTimeField(_("missing since"), null=True, blank=True)
     archived_at = models.DateTimeField(_("archived"), null=True, blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    finding: Finding | None  # no column: `checks/findings.py` sets it for whoever shows it
 
     objects = ServiceQuerySet.as_manager()
 

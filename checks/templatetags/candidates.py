@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from django import template
 
-from checks.models import Candidate, Service
+from checks import findings
+from checks.models import Candidate, Finding, Service
 from checks.releases.places import Project, project_at
 from checks.releases.reading import may_have_notes
 
@@ -29,3 +30,15 @@ def project(candidate: Candidate) -> Project | None:
 def has_notes(candidate: Candidate, service: Service) -> bool:
     """Whether a link to its release notes is worth a place."""
     return may_have_notes(candidate, service)
+
+
+@register.filter
+def found(finding: Finding) -> str:
+    """What a scan found, in numbers."""
+    return findings.words(finding)
+
+
+@register.filter
+def grave(finding: Finding | None) -> str:
+    """What a scan found that is critical or high; empty where that is nothing."""
+    return findings.grave_words(finding) if finding else ""

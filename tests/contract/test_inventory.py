@@ -40,6 +40,7 @@ def test_it_lists_a_service_with_what_is_newer(viewer: Program) -> None:
     assert shown["candidate"]["digest"] == offered.digest
     assert shown["candidate"]["archMatch"] == "match"
     assert shown["candidate"]["discoveredAt"].endswith("Z")
+    assert (shown["finding"], shown["candidate"]["finding"]) == (None, None)
     assert (shown["policy"], shown["ignoredBy"], shown["error"]) == (None, None, None)
     assert shown["tagsLeft"] == {}
     assert shown["tagGone"] is False

@@ -14,7 +14,7 @@ from django.utils import timezone
 from checks import queue
 from checks.kinds import Outcome
 from checks.maintenance import enqueue_scheduled
-from checks.models import Candidate, IgnoreRule, Image, Job, ReleaseNotes, Service
+from checks.models import Candidate, Finding, IgnoreRule, Image, Job, ReleaseNotes, Service
 from checks.tasks import run_job
 from dockrev import preferences, retention
 from integrations.models import Delivery
@@ -56,6 +56,10 @@ def long_ago(client: Client) -> None:
         ReleaseNotes.objects.create(place="https://github.com/acme/api", tag="v1", fetched_at=now)
         service.image = Image.objects.create(digest="runs", read_at=now)
         service.save(update_fields=["image"])
+        for number, at in enumerate((now, now + timedelta(days=99))):
+            Finding.objects.create(
+                repository=str(number), critical=1, high=1, other=1, source="Harbor", at=at
+            )
         for due in (None, now):
             Notification.objects.create(
                 channel=channel, kind="x", created_at=now, next_attempt_at=due
@@ -74,6 +78,7 @@ def test_it_deletes_what_ended_before_the_time_that_is_set() -> None:
         "candidates": 1,
         "tag lists": 0,
         "images": 1,
+        "findings": 1,
         "release notes": 1,
         "deliveries": 1,
     }
@@ -83,6 +88,7 @@ def test_it_deletes_what_ended_before_the_time_that_is_set() -> None:
     assert Notification.objects.get().next_attempt_at is not None
     assert set(Job.objects.values_list("kind", flat=True)) == {"discovery", "maintenance"}
     assert Service.objects.count() == 1
+    assert Finding.objects.get().repository == "1"
 
 
 def test_it_keeps_what_is_to_be_kept_longer() -> None:
