@@ -214,7 +214,7 @@ def _is_of(tagged: Finding, candidate: Candidate) -> bool:
 
 def words(finding: Finding) -> str:
     """`2 critical, 5 high, 8 others`."""
-    return ", ".join(_counted(finding)) or _("nothing known")
+    return ", ".join(_counted(finding)) or _("no known weaknesses")
 
 
 def grave_words(finding: Finding) -> str:

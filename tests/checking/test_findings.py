@@ -117,7 +117,7 @@ class TestShown:
     ) -> None:
         harbor(candidate(api).digest, (0, 0, 0))
         assert "scan:" not in overview(viewer)
-        assert "Scan nothing known Trivy" in page_of(api, viewer)
+        assert "Scan no known weaknesses Trivy" in page_of(api, viewer)
 
     def test_it_says_nothing_where_nothing_was_scanned(self, viewer: Client, api: Service) -> None:
         candidate(api)
