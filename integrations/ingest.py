@@ -171,7 +171,6 @@ def _store(row: Entry, reading: Reading, incoming: Incoming, **origin: bool) -> 
     if fresh.seen_in:
         return _again(fresh.seen_in, reading, now)
     answer = _decide(row, fresh.reading, now)
-    findings.keep(fresh.reading.findings, source=row.name, now=now)
     answer.delivery_id = new_id("dlv")
     answer.images = _named(reading)
     _insert(
@@ -245,6 +244,7 @@ def _result(answer: Answer) -> dict[str, Any]:
 
 
 def _decide(row: Entry, reading: Reading, now: datetime) -> Answer:
+    findings.keep(reading.findings, source=row.name, now=now)
     match reading.verdict:
         case Verdict.INVALID_JSON | Verdict.INVALID_PAYLOAD:
             return _rejected(reading)

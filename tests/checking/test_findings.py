@@ -273,6 +273,14 @@ class TestKept:
         keep(scan(of=digest("x")), scan(of=digest("x"), repository="acme/other"))
         assert kept() == [4]
 
+    def test_it_is_kept_by_a_replay_once_a_service_runs_it(self, harbor: Any) -> None:
+        delivery = harbor(RUNNING).json()["deliveryId"]
+        assert kept() == []
+        service(f"{HOST}/acme/api:1.2.0", running=(RUNNING,))
+        Program(person("operator")).call("POST", f"/api/deliveries/{delivery}/replay")
+        assert kept() == [2]
+        assert Finding.objects.get().source == "Harbor"
+
     def test_it_is_kept_of_a_mirror_and_shown_beside_the_original(self, api: Service) -> None:
         Registry.objects.create(host="mirror.example.org", mirror_of=HOST)
         newer = candidate(api)
