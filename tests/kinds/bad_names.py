@@ -17,4 +17,11 @@ REPOSITORIES: list[object] = [
     5,
 ]
 TAGS: list[object] = ["1 2", "../1", "a" * 300, "a\nb", "ä", ["1"], {"1": 1}, 5, True]
-HOSTS: list[object] = ["ada:pw@registry.example", "registry .example", "..", "a" * 300, "h:0", "h:99999"]
+HOSTS: list[object] = [
+    "ada:pw@registry.example",
+    "registry .example",
+    "..",
+    "a" * 300,
+    "h:0",
+    "h:99999",
+]
