@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from dockrev.fields import IdField, SecretField
 from integrations import receivers
+from integrations.hooks.provider import MAX_HOOK_ID
 from integrations.paths import token_hash
 
 
@@ -153,10 +154,18 @@ class DeliveryPart(models.Model):
 
 
 class HookAccount(models.Model):
-    """Whose credentials make a provider's hooks: a GitHub token, a Harbor robot."""
+    """Whose credentials make a provider's hooks: a GitHub token, a Harbor robot.
+
+    `authorities` are certificates, as PEM, that may sign the provider's own; `verify_tls` is
+    whether its hooks look at ours.
+    """
 
     class Provider(models.TextChoices):
         GITHUB = "github", "GitHub"
+        HARBOR = "harbor", "Harbor"
+        MSR = "msr", "Mirantis Secure Registry"
+        GITEA = "gitea", "Gitea or Forgejo"
+        QUAY = "quay", "Quay"
 
     id = IdField("hka")
     provider = models.CharField(_("provider"), max_length=20, choices=Provider.choices)
@@ -166,10 +175,13 @@ class HookAccount(models.Model):
     )
     api_url = models.CharField(_("API URL"), max_length=500, blank=True)
     callback_url = models.CharField(_("callback URL"), max_length=500, blank=True)
+    username = models.CharField(_("user name"), max_length=255, blank=True)
     credential = SecretField(_("token"), blank=True)
     credential_set_at = models.DateTimeField(_("token since"), null=True, editable=False)
     # What the provider said of the token; see `integrations.hooks.provider.Report`.
     credential_report = models.JSONField(default=dict, blank=True, editable=False)
+    authorities = models.TextField(_("certificates of its CA"), blank=True)
+    verify_tls = models.BooleanField(_("webhooks check our certificate"), default=True)
     inputs = models.JSONField(_("what was typed"), default=list, blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
@@ -187,7 +199,9 @@ class HookTarget(models.Model):
 
     `hook_id` and what begins with `hook_` is our hook there, as the last sync or audit saw it;
     `secret_sent` is the fingerprint of the secret that we gave it. One that was removed, or is
-    not selected any more, keeps its row until its hook is deleted.
+    not selected any more, keeps its row until its hook is deleted. `former_hooks` are hooks in
+    whose place there is another, and that could not be deleted yet. Where a URL holds the secret,
+    every column has it masked.
     """
 
     class HookState(models.TextChoices):
@@ -210,7 +224,7 @@ class HookTarget(models.Model):
     disabled = models.BooleanField(_("disabled there"), default=False, editable=False)
     selected = models.BooleanField(_("selected"), default=True)
     removed = models.BooleanField(_("removed"), default=False, editable=False)
-    hook_id = models.CharField(_("hook"), max_length=60, blank=True)
+    hook_id = models.CharField(_("hook"), max_length=MAX_HOOK_ID, blank=True)
     hook_url = models.CharField(max_length=500, blank=True, editable=False)
     hook_updated_at = models.DateTimeField(null=True, editable=False)  # by the provider's clock
     hook_state = models.CharField(
@@ -218,6 +232,7 @@ class HookTarget(models.Model):
     )
     secret_sent = models.CharField(max_length=64, blank=True, editable=False)
     conflict_hooks = models.JSONField(default=list, blank=True, editable=False)
+    former_hooks = models.JSONField(default=list, blank=True, editable=False)
     # The last list of hooks, and its ETag, which saves reading it again.
     hooks_etag = models.CharField(max_length=200, blank=True, editable=False)
     hooks_seen = models.JSONField(default=list, blank=True, editable=False)

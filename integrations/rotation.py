@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import secrets
 from datetime import datetime, timedelta
-from hashlib import sha256
 
 from django.db import transaction
 from django.db.models import QuerySet
 
 from checks import queue
 from integrations.hooks.jobs import request_for
+from integrations.hooks.tokens import fingerprint
 from integrations.models import HookAccount, HookTarget, Receiver
 from integrations.receivers import CALLERS
 
@@ -28,11 +28,6 @@ COLUMNS = ["secret", "secret_created_at", "previous_secret", "previous_until"]
 def fresh_secret() -> str:
     """256 random bits in characters that every sender's form takes."""
     return secrets.token_urlsafe(32)
-
-
-def fingerprint(secret: str) -> str:
-    """Tells secrets apart without telling them: they are too long to be guessed from it."""
-    return sha256(f"dockrev hook secret:{secret}".encode()).hexdigest()
 
 
 def replace(receiver: Receiver, secret: str, now: datetime) -> None:

@@ -13,9 +13,9 @@ from django.utils.translation import gettext_lazy
 
 from checks.models import Registry, Service
 from dockrev.errors import NotFound
-from integrations import rotation
 from integrations.callbacks import callback_of
 from integrations.hooks.plan import same_url
+from integrations.hooks.tokens import fingerprint
 from integrations.matching import FRONTS
 from integrations.models import HookAccount, HookTarget
 from integrations.receivers import RECEIVERS
@@ -130,7 +130,7 @@ def pending(account: HookAccount) -> int:
     urls = with_hook(account).values_list("hook_url", flat=True).distinct()
     others = [url for url in urls.order_by() if not same_url(url, callback)]
     stale = Q(last_sync_at=None) | Q(hook_url__in=others)
-    stale |= ~Q(secret_sent=rotation.fingerprint(receiver.secret)) & ~Q(hook_id="")
+    stale |= ~Q(secret_sent=fingerprint(receiver.secret)) & ~Q(hook_id="")
     wanted = Q(selected=True) & stale & ~Q(last_op__in=["error", "conflict"])
     unwanted = Q(selected=False) & ~Q(hook_id="")
     return account.targets.filter(wanted | unwanted).count()

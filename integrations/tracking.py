@@ -16,8 +16,9 @@ from dockrev.turns import turns
 from integrations.github.inputs import BadInput, Named, read
 from integrations.hooks import credentials
 from integrations.hooks.errors import ProviderError, Unavailable
+from integrations.hooks.github import GitHub
 from integrations.hooks.provider import Owned, Progress, Repository
-from integrations.hooks.providers import provider_of
+from integrations.hooks.providers import access_of
 from integrations.models import HookAccount, HookTarget
 from integrations.targets import deployed, find, present
 
@@ -172,7 +173,7 @@ def _owned(account: HookAccount, named: Named, progress: Progress) -> Owned:
     credentials.require_given(account)
     try:
         with turns.aside():
-            owned = provider_of(account).repositories(named.owner, progress)
+            owned = GitHub.open(access_of(account)).repositories(named.owner, progress)
     except ProviderError as error:
         credentials.refuse(account, error)
     return owned if owned.repositories else Owned((), (*owned.warnings, *_why_none(account)))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from integrations import ingest, proof, trigger
-from integrations.github import client
+from integrations.github import client as github_client
+from integrations.hooks import client
 from integrations.tallies import Tallies
 
 pytest_plugins = [
@@ -19,7 +20,7 @@ pytest_plugins = [
 @pytest.fixture(autouse=True)
 def _nobody_calls_github(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing listens where GitHub's API is, unless a test says where; and nobody waits for it."""
-    monkeypatch.setattr(client, "API_URL", "http://127.0.0.1:9")
+    monkeypatch.setattr(github_client, "API_URL", "http://127.0.0.1:9")
     monkeypatch.setattr(client, "PAUSES", (0.0, 0.0))
 
 

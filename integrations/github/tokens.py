@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from integrations.github.refusals import in_our_time
+from integrations.hooks.refusals import in_our_time
 
 KINDS = {
     "github_pat_": "fine-grained",

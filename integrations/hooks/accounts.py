@@ -14,23 +14,27 @@ from django.utils.translation import gettext as _
 from checks.run import Run
 from checks.tasks import JobFailed
 from dockrev.fields import UnreadableSecret
-from integrations import rotation
 from integrations.callbacks import callback_of
 from integrations.hooks.plan import Known, Sought, same_url
-from integrations.hooks.provider import Hook, Hooks, Provider, Wanted
+from integrations.hooks.provider import Hook, Hooks, Proof, Provider, Wanted
 from integrations.hooks.providers import provider_of
 from integrations.hooks.round import Gate
-from integrations.models import Delivery, HookAccount, HookTarget
+from integrations.hooks.tokens import HIDDEN, fingerprint, masked, token_of, with_token
+from integrations.models import Delivery, HookAccount, HookTarget, Receiver
 
 MAX_SEEN = 20  # hooks of ours that are remembered of one repository
 
 
 @dataclass(frozen=True)
 class Aim:
-    """How hooks should be: what is sent, and what is compared."""
+    """How hooks should be: what is sent, and what is compared.
+
+    `others` are fingerprints of secrets of other receivers, whose hooks are not this account's.
+    """
 
     wanted: Wanted
     sought: Sought
+    others: frozenset[str] = frozenset()
 
 
 def open_account(run: Run, *, enabled: bool = True) -> tuple[HookAccount, Provider]:
@@ -61,9 +65,22 @@ def open_account(run: Run, *, enabled: bool = True) -> tuple[HookAccount, Provid
 
 def aim_of(account: HookAccount, provider: Provider) -> Aim:
     url, secret = callback_of(account), account.receiver.secret
+    in_url = provider.proof == Proof.URL
+    full, shown = (with_token(url, secret), with_token(url, HIDDEN)) if in_url else (url, url)
     return Aim(
-        Wanted(url, secret, provider.events),
-        Sought(url, rotation.fingerprint(secret), provider.events),
+        Wanted(full, secret, provider.events, account.verify_tls),
+        Sought(shown, fingerprint(secret), provider.events, account.verify_tls, in_url),
+        _others(account.receiver) if in_url else frozenset(),
+    )
+
+
+def _others(receiver: Receiver) -> frozenset[str]:
+    rows = Receiver.objects.filter(kind=receiver.kind).exclude(pk=receiver.pk)
+    return frozenset(
+        fingerprint(secret)
+        for row in rows
+        for secret in (row.secret, row.previous_secret)
+        if secret
     )
 
 
@@ -91,20 +108,39 @@ def known_of(target: HookTarget, ahead: timedelta = timedelta()) -> Known:
         hook_updated_at=target.hook_updated_at,
         secret_sent=target.secret_sent,
         proven_at=proven_at and proven_at + ahead,
+        former=frozenset((hook["id"], hook["url"]) for hook in target.former_hooks),
     )
 
 
+def listed(gate: Gate, provider: Provider, name: str, aim: Aim, *, etag: str = "") -> Hooks:
+    """All hooks, none of ours with a secret in it. Nothing else may ask a provider for them."""
+    found = gate.ask(provider.hooks, name, etag=etag)
+    if not aim.sought.in_url:
+        return found
+    return replace(found, items=tuple(_without_secret(hook, aim) for hook in found.items))
+
+
+def _without_secret(hook: Hook, aim: Aim) -> Hook:
+    """The hook as it is; one that calls one of our receivers with its URL masked."""
+    shown, seen = masked(hook.url), fingerprint(token_of(hook.url))
+    if not same_url(shown, aim.sought.url) or seen in aim.others:
+        return hook
+    return replace(hook, url=shown, secret_seen=seen)
+
+
 def hooks_of(
-    gate: Gate, provider: Provider, target: HookTarget, url: str
+    gate: Gate, provider: Provider, target: HookTarget, aim: Aim
 ) -> tuple[Hooks, dict[str, Any]]:
     """All hooks that matter here, and the columns that save reading them again.
 
     Other people's hooks are none of our business, and their addresses may be secrets: of those
     nothing is kept. So what was kept answers for one callback URL only.
     """
+    url = aim.sought.url
     seen = target.hooks_seen if isinstance(target.hooks_seen, dict) else {}
     is_usable = bool(seen) and seen.get("url") == url and known_of(target).wanted
-    found = gate.ask(provider.hooks, target.full_name, etag=target.hooks_etag if is_usable else "")
+    etag = target.hooks_etag if is_usable else ""
+    found = listed(gate, provider, target.full_name, aim, etag=etag)
     if found.unchanged:
         return replace(found, items=tuple(map(_from_json, seen["hooks"]))), {}
     ours = [
@@ -118,9 +154,15 @@ def hooks_of(
 
 def _as_json(hook: Hook) -> dict[str, Any]:
     moment = hook.updated_at.isoformat() if hook.updated_at else None
-    return {**asdict(hook), "events": list(hook.events), "updated_at": moment}
+    return {
+        **asdict(hook),
+        "events": list(hook.events),
+        "faults": list(hook.faults),
+        "updated_at": moment,
+    }
 
 
 def _from_json(kept: Mapping[str, Any]) -> Hook:
     moment = parse_datetime(kept["updated_at"]) if kept["updated_at"] else None
-    return Hook(**{**kept, "events": tuple(kept["events"]), "updated_at": moment})
+    tuples = {"events": tuple(kept["events"]), "faults": tuple(kept.get("faults", ()))}
+    return Hook(**{**kept, **tuples, "updated_at": moment})

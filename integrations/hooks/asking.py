@@ -22,12 +22,12 @@ from integrations.hooks import credentials, removal
 from integrations.hooks import sync as syncing
 from integrations.hooks.errors import ProviderError
 from integrations.hooks.jobs import request_for
+from integrations.hooks.provider import MAX_HOOK_ID
 from integrations.hooks.providers import provider_of
 from integrations.models import HookAccount, HookTarget
 
 MAX_REPOS = 10_000
 MAX_RESOLVED, MAX_DELETED = 500, 20
-MAX_ID = 60
 MAX_NAMED = 20  # names in one message
 State = HookTarget.HookState
 REPAIRABLE = (State.MISSING, State.DRIFT, State.ERROR)
@@ -158,7 +158,9 @@ def _resolved(account: HookAccount, given: Sequence[Mapping[str, Any]]) -> list[
 def _choice(each: Mapping[str, Any]) -> dict[str, Any]:
     keep = str(each["keepHookId"])
     delete = sorted({str(hook_id) for hook_id in each["deleteHookIds"]})
-    if not (0 < len(keep) <= MAX_ID and all(0 < len(hook_id) <= MAX_ID for hook_id in delete)):
+    if not (
+        0 < len(keep) <= MAX_HOOK_ID and all(0 < len(hook_id) <= MAX_HOOK_ID for hook_id in delete)
+    ):
         _refuse_choice(_("This is not the id of a webhook."))
     if not 0 < len(delete) <= MAX_DELETED:
         _refuse_choice(_("Name 1 to %(most)d webhooks to delete.") % {"most": MAX_DELETED})

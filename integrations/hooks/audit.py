@@ -19,11 +19,11 @@ from checks.tasks import JobFailed
 from dockrev.permissions import Role
 from integrations import rotation
 from integrations.hooks import credentials
-from integrations.hooks.accounts import aim_of, hooks_of, known_of, open_account, proven
+from integrations.hooks.accounts import Aim, aim_of, hooks_of, known_of, open_account, proven
 from integrations.hooks.book import BAD, Book, conflict_of, keep_book
 from integrations.hooks.errors import ProviderError
 from integrations.hooks.jobs import request_for, resources
-from integrations.hooks.plan import Action, Plan, Sought, plan
+from integrations.hooks.plan import Action, Plan, plan
 from integrations.hooks.provider import Provider, Standing
 from integrations.hooks.repository import error_words, in_line, several, words_of
 from integrations.hooks.round import ENDS, Done, Gate, go_round
@@ -40,7 +40,7 @@ def audit(run: Run) -> Outcome:
     book = Book(run, says="state", at="last_audit_at")
     rows = proven(account).filter(selected=True, removed=False).order_by("name_key")
     targets = [row for row in rows if row.full_name not in book.said]
-    work = partial(_compare, provider, aim_of(account, provider).sought)
+    work = partial(_compare, provider, aim_of(account, provider))
     results = go_round(run, provider, targets, work, before=len(book.said))
     try:
         outcome = keep_book(run, account, book, results)
@@ -74,23 +74,24 @@ def _try_again(account: HookAccount) -> None:
         credentials.try_and_store(account)
 
 
-def _compare(provider: Provider, sought: Sought, gate: Gate, target: HookTarget) -> Done:
+def _compare(provider: Provider, aim: Aim, gate: Gate, target: HookTarget) -> Done:
     columns: dict[str, Any] = {}
     try:
-        hooks, columns = hooks_of(gate, provider, target, sought.url)
+        hooks, columns = hooks_of(gate, provider, target, aim)
     except ENDS as error:
         return Done(target, State.ERROR, cut_short=error)
     except ProviderError as error:
         state, message = State.ERROR, error_words(target, error)
         made = Plan(Action.NOTHING)
     else:
+        sought = aim.sought.of(hooks.offered)
         made = plan(sought, known_of(target, hooks.ahead), hooks.items)
         state, message = _judge(made)
     columns |= {"hook_state": state, "last_error": message, "conflict_hooks": []}
     if made.action == Action.CONFLICT:
         columns["conflict_hooks"] = conflict_of(made.conflict)
-    if made.action == Action.NOOP and made.hook is not None:
-        columns = in_line(sought, made.hook) | columns
+    if made.action == Action.NOOP and made.hook is not None and not made.after:
+        columns = in_line(aim.sought, made.hook) | columns
     changes = {name: value for name, value in columns.items() if getattr(target, name) != value}
     hook_id = made.hook.id if made.hook else target.hook_id
     return Done(target, state.value, changes, hook_id, made.conflict, message)
@@ -102,7 +103,9 @@ def _judge(made: Plan) -> tuple[State, str]:
         return State.MISSING, _("There is no webhook that calls the callback URL.")
     if made.action == Action.CONFLICT:
         return State.CONFLICT, several(made.conflict)
-    words = [words_of(made.why)] if made.why else []
+    words = [words_of(made)] if made.why else []
+    if made.after:
+        words.append(_("a former webhook is still there"))
     if made.hook is not None and made.hook.last_failure:
         words.append(_("its last delivery failed (%(why)s)") % {"why": made.hook.last_failure})
     if not words:

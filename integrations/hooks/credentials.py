@@ -20,7 +20,7 @@ from integrations.hooks.errors import (
     Refused,
 )
 from integrations.hooks.provider import Report, Standing
-from integrations.hooks.providers import provider_of
+from integrations.hooks.providers import access_of, provider_of
 from integrations.models import HookAccount
 
 
@@ -37,9 +37,9 @@ def try_and_store(account: HookAccount) -> Report:
 
 @transaction.atomic
 def store(account: HookAccount, report: Report) -> None:
-    """Keep a report, unless the account has another credential or address by now."""
+    """Keep a report, unless the account is asked for in another way by now."""
     now = HookAccount.objects.select_for_update().get(pk=account.pk)
-    if (now.credential, now.api_url) != (account.credential, account.api_url):
+    if access_of(now) != access_of(account):
         return
     known = report_of(now)
     if report.state == Standing.UNTRIED and known is not None and known.state != Standing.UNTRIED:

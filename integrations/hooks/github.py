@@ -9,13 +9,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from django.utils.translation import gettext as _
 
-from integrations.github.client import PER_PAGE, QUICK, Client, Listed, nonsense, path_of
-from integrations.github.refusals import clean, in_our_time
+from integrations.github.client import API_URL, NAME, Client, is_partial
+from integrations.github.inputs import BadInput, read
 from integrations.github.tokens import (
     kind_of,
     may_write_hooks,
@@ -23,6 +22,7 @@ from integrations.github.tokens import (
     read_expiry,
     read_scopes,
 )
+from integrations.hooks.client import PER_PAGE, QUICK, Listed, nonsense, path_of
 from integrations.hooks.errors import (
     CredentialInvalid,
     NotSeen,
@@ -31,6 +31,8 @@ from integrations.hooks.errors import (
     Unavailable,
 )
 from integrations.hooks.provider import (
+    Access,
+    BadTarget,
     Hook,
     Hooks,
     Owned,
@@ -43,6 +45,7 @@ from integrations.hooks.provider import (
     Standing,
     Wanted,
 )
+from integrations.hooks.refusals import clean, moment_of
 from integrations.receivers.base import Incoming, member, text
 
 MAX_PAYLOAD = 64 * 1024 * 1024  # GitHub's cap is 25 MiB, for what it sent alone
@@ -58,18 +61,39 @@ _FINE = {"", "unused", "pending", "active", "ok"}
 class GitHub(Provider):
     """`package` is what GitHub sends today, `registry_package` what older servers send."""
 
+    key: ClassVar[str] = "github"
+    label: ClassVar[str] = "GitHub"
+    receiver: ClassVar[str] = "github-packages"
     events: ClassVar[tuple[str, ...]] = ("package", "registry_package")
+    keeps_history: ClassVar[bool] = True
+    can_ping: ClassVar[bool] = True
+    default_api_url: ClassVar[str] = API_URL
+
+    @classmethod
+    def open(cls, access: Access) -> Self:
+        return cls(access.token, access.api_url)
 
     def __init__(self, token: str, api_url: str = "") -> None:
+        super().__init__(Access(api_url, token))
         self._client = Client(token, api_url)
         self._kind = kind_of(token)
+
+    @classmethod
+    def read_target(cls, text: str, api_url: str) -> str:
+        try:
+            named = read(text, api_url=api_url)
+        except BadInput as error:
+            raise BadTarget(str(error)) from None
+        if named.kind != "repo":
+            raise BadTarget(_("Name one repository: owner/name."))
+        return named.full_name
 
     def try_credential(self) -> Report:
         try:
             answer = self._client.get("/user", patience=QUICK)
             login = text(answer.object, "login", limit=100)
             if not login:
-                raise nonsense()
+                raise nonsense(NAME)
         except (CredentialInvalid, Refused) as error:
             return Report(Standing.INVALID, kind=self._kind, text=str(error))
         except NotSeen:
@@ -87,7 +111,16 @@ class GitHub(Provider):
             enough=may_write_hooks(scopes),
         )
 
+    def possible(self, words: str, progress: Progress) -> Owned:
+        listed = self._client.all(
+            _of_token("owner,collaborator,organization_member"), progress=progress
+        )
+        found = map(_repository, listed.items)
+        named = [each for each in found if words.lower() in each.full_name.lower()]
+        return Owned(tuple(named), tuple(_gaps([listed])))
+
     def repositories(self, owner: str, progress: Progress) -> Owned:
+        """List every repository of an owner that the credential can see."""
         try:
             path = path_of("orgs", owner, "repos", type="all", per_page=PER_PAGE)
             lists = [self._client.all(path, progress=progress)]
@@ -167,13 +200,7 @@ class GitHub(Provider):
     def _of_person(self, owner: str, progress: Progress) -> tuple[list[Listed], list[str]]:
         """What is public of a person, and what of theirs the token may see beside that."""
         public = path_of("users", owner, "repos", type="owner", per_page=PER_PAGE)
-        ours = path_of(
-            "user",
-            "repos",
-            visibility="all",
-            affiliation="owner,collaborator",
-            per_page=PER_PAGE,
-        )
+        ours = _of_token("owner,collaborator")
         try:
             lists = [self._client.all(public, progress=progress)]
         except NotSeen:
@@ -185,6 +212,11 @@ class GitHub(Provider):
         except (NotSeen, Refused) as error:
             said = _("Private repositories are left out: %(why)s")
             return lists, [said % {"why": error}]
+
+
+def _of_token(affiliation: str) -> str:
+    """What is of the token's person, or they work on."""
+    return path_of("user", "repos", visibility="all", affiliation=affiliation, per_page=PER_PAGE)
 
 
 def _hooks_of(name: str, *rest: str) -> str:
@@ -204,7 +236,7 @@ def _config(wanted: Wanted) -> dict[str, str]:
 def _hook(item: dict[str, Any]) -> Hook:
     config, events = item.get("config"), item.get("events")
     if not isinstance(config, dict):
-        raise nonsense()
+        raise nonsense(NAME)
     return Hook(
         id=_id(item),
         url=text(config, "url", limit=2000),
@@ -212,7 +244,7 @@ def _hook(item: dict[str, Any]) -> Hook:
         events=_events(events),
         content_type=text(config, "content_type", limit=20) or "form",
         insecure_ssl=str(config.get("insecure_ssl", "0")) != "0",
-        updated_at=_moment(item.get("updated_at")),
+        updated_at=moment_of(item.get("updated_at")),
         last_failure=_last_failure(item.get("last_response")),
     )
 
@@ -220,7 +252,7 @@ def _hook(item: dict[str, Any]) -> Hook:
 def _id(item: dict[str, Any]) -> str:
     number = item.get("id")
     if isinstance(number, bool) or not _ID.fullmatch(str(number)):
-        raise nonsense()
+        raise nonsense(NAME)
     return str(number)
 
 
@@ -238,9 +270,9 @@ def _last_failure(response: Any) -> str:
 
 def _sent(item: dict[str, Any]) -> Sent:
     guid = text(item, "guid", limit=100)
-    moment, code = _moment(item.get("delivered_at")), item.get("status_code")
+    moment, code = moment_of(item.get("delivered_at")), item.get("status_code")
     if not guid or moment is None:
-        raise nonsense()
+        raise nonsense(NAME)
     fine = isinstance(code, int) and 200 <= code < 300
     failure = "" if fine else _failure(text(item, "status"), code)
     return Sent(_id(item), guid, text(item, "event", limit=60), moment, failure)
@@ -256,7 +288,7 @@ def _failure(words: str, code: Any) -> str:
 def _repository(item: dict[str, Any]) -> Repository:
     name, visibility = text(item, "full_name", limit=300), text(item, "visibility")
     if not _FULL_NAME.fullmatch(name):
-        raise nonsense()
+        raise nonsense(NAME)
     if visibility not in VISIBILITIES and isinstance(item.get("private"), bool):
         visibility = "private" if item["private"] else "public"
     return Repository(
@@ -268,21 +300,13 @@ def _repository(item: dict[str, Any]) -> Repository:
 
 
 def _gaps(lists: list[Listed]) -> Iterator[str]:
-    if any(listed.is_partial for listed in lists):
+    if any(is_partial(listed) for listed in lists):
         yield _(
             "Repositories of organisations that demand single sign-on are left out: authorise the "
             "token for them at GitHub."
         )
     if any(listed.cut for listed in lists):
         yield _("There are more repositories than can be read; the last ones are left out.")
-
-
-def _moment(value: Any) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        return None
-    return in_our_time(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
 def _no_api() -> str:

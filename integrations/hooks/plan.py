@@ -7,9 +7,10 @@ do not want any more is only deleted if it is the very one that we made or match
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Self
 from urllib.parse import urlsplit
 
 from integrations.hooks.provider import Hook
@@ -35,16 +36,29 @@ class Why(StrEnum):
     EVENTS = "events"
     CONTENT_TYPE = "content_type"
     TLS = "tls"
+    NO_TLS = "no_tls"
     SECRET = "secret"  # noqa: S105 - a word for people
+    FAULT = "fault"  # the hook says which
 
 
 @dataclass(frozen=True)
 class Sought:
-    """How our hook should be. `fingerprint` is that of the secret it should have."""
+    """How our hook should be. `fingerprint` is that of the secret it should have.
+
+    `in_url`: its URL holds the secret, and is masked here and in all hooks that are ours.
+    """
 
     url: str
     fingerprint: str
     events: tuple[str, ...]
+    verify_tls: bool = True
+    in_url: bool = False
+
+    def of(self, offered: tuple[str, ...] | None) -> Self:
+        """With those events alone that can be had."""
+        if offered is None:
+            return self
+        return replace(self, events=tuple(event for event in self.events if event in offered))
 
 
 @dataclass(frozen=True)
@@ -53,7 +67,8 @@ class Known:
 
     `hook_id` and `hook_url` are the hook that we made or matched; `secret_sent` the fingerprint of
     the secret that we gave it, after which it had changed at `hook_updated_at`; `proven_at` when
-    it last called us with the secret that it should have.
+    it last called us with the secret that it should have. `former` are ids and URLs of hooks in
+    whose place there is another, and that could not be deleted then.
     """
 
     wanted: bool = True
@@ -62,6 +77,7 @@ class Known:
     hook_updated_at: datetime | None = None
     secret_sent: str = ""
     proven_at: datetime | None = None
+    former: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -75,7 +91,8 @@ class Choice:
 @dataclass(frozen=True)
 class Plan:
     """`hook` is the one to update or leave alone. Hooks in `first` are deleted before that, those
-    in `after` only when there is another in their place."""
+    in `after` only when there is another in their place. `faults` are the hook's own words for
+    what is amiss, beside `why`."""
 
     action: Action
     hook: Hook | None = None
@@ -83,24 +100,31 @@ class Plan:
     conflict: tuple[Hook, ...] = ()
     first: tuple[Hook, ...] = ()
     after: tuple[Hook, ...] = ()
+    faults: tuple[str, ...] = ()
 
 
 def plan(sought: Sought, known: Known, hooks: Sequence[Hook], choice: Choice | None = None) -> Plan:
     """Decide from all hooks that a repository has."""
+    former = _former(known, hooks)
     if not known.wanted:
-        old = _remembered(known, hooks, known.hook_url or sought.url)
+        last = _remembered(known, hooks, known.hook_url or sought.url)
+        old = tuple(dict.fromkeys((*last, *former)))
         return Plan(Action.DELETE, after=old) if old else Plan(Action.NOTHING)
-    ours = ours_of(sought.url, hooks)
+    ours = tuple(hook for hook in ours_of(sought.url, hooks) if hook not in former)
     chosen = choice is not None and any(hook.id == choice.keep for hook in ours)
     first = _not_kept(ours, choice) if chosen and choice else ()
     rest = tuple(hook for hook in ours if hook not in first)
+    stale = _stale(sought, known, rest) if sought.in_url else ()
+    rest = tuple(hook for hook in rest if hook not in stale)
     if len(rest) > 1:
         return Plan(Action.CONFLICT, conflict=rest, first=first)
-    after = () if same_url(known.hook_url, sought.url) else _remembered(known, hooks)
+    moved = () if same_url(known.hook_url, sought.url) else _remembered(known, hooks)
+    after = tuple(dict.fromkeys((*moved, *former, *stale)))
     if not rest:
         return Plan(Action.CREATE, after=after)
     why = amiss(sought, known, rest[0])
-    return Plan(Action.UPDATE if why else Action.NOOP, rest[0], why, first=first, after=after)
+    action = Action.UPDATE if why else Action.NOOP
+    return Plan(action, rest[0], why, first=first, after=after, faults=rest[0].faults)
 
 
 def ours_of(url: str, hooks: Sequence[Hook]) -> tuple[Hook, ...]:
@@ -113,8 +137,10 @@ def amiss(sought: Sought, known: Known, hook: Hook) -> tuple[Why, ...]:
         Why.ACTIVE: not hook.active,
         Why.EVENTS: ALL_EVENTS not in hook.events and not set(sought.events) <= set(hook.events),
         Why.CONTENT_TYPE: hook.content_type != CONTENT_TYPE,
-        Why.TLS: hook.insecure_ssl,
+        Why.TLS: hook.insecure_ssl and sought.verify_tls,
+        Why.NO_TLS: not hook.insecure_ssl and not sought.verify_tls,
         Why.SECRET: not _has_secret(sought, known, hook),
+        Why.FAULT: bool(hook.faults),
     }
     return tuple(why for why, is_amiss in found.items() if is_amiss)
 
@@ -124,8 +150,10 @@ def same_url(one: str, other: str) -> bool:
 
 
 def _has_secret(sought: Sought, known: Known, hook: Hook) -> bool:
-    """Providers do not show secrets: it has ours if nobody changed the hook since we gave it
+    """Most providers do not show secrets: it has ours if nobody changed the hook since we gave it
     ours, or if it proved since its last change that it knows it."""
+    if hook.secret_seen is not None:
+        return hook.secret_seen == sought.fingerprint
     if hook.id != known.hook_id:
         return False
     if known.secret_sent == sought.fingerprint and known.hook_updated_at == hook.updated_at:
@@ -139,6 +167,20 @@ def _remembered(known: Known, hooks: Sequence[Hook], url: str = "") -> tuple[Hoo
     """The hook that we made or matched, if it still calls where it called then."""
     url = url or known.hook_url
     return tuple(hook for hook in hooks if hook.id == known.hook_id and same_url(hook.url, url))
+
+
+def _former(known: Known, hooks: Sequence[Hook]) -> tuple[Hook, ...]:
+    """Hooks that were to go once, if they still call where they called then."""
+    urls = dict(known.former)
+    return tuple(hook for hook in hooks if hook.id in urls and same_url(hook.url, urls[hook.id]))
+
+
+def _stale(sought: Sought, known: Known, ours: Sequence[Hook]) -> tuple[Hook, ...]:
+    """Hooks that call us by a URL which is of no more use, save one that can become the right."""
+    right = [hook for hook in ours if hook.secret_seen == sought.fingerprint]
+    last = [hook for hook in ours if hook.id == known.hook_id]
+    kept = right or last or ours[:1]
+    return tuple(hook for hook in ours if hook not in kept)
 
 
 def _not_kept(ours: Sequence[Hook], choice: Choice) -> tuple[Hook, ...]:

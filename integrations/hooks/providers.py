@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from integrations.hooks.github import GitHub
-from integrations.hooks.provider import Provider
+from integrations.hooks.provider import Access, Provider
 from integrations.models import HookAccount
 
-PROVIDERS: dict[str, Callable[[HookAccount], Provider]] = {
-    HookAccount.Provider.GITHUB: lambda account: GitHub(account.credential, account.api_url),
-}
+PROVIDERS: dict[str, type[Provider]] = {provider.key: provider for provider in (GitHub,)}
 
 
 def provider_of(account: HookAccount) -> Provider:
     """The provider, speaking with the account's credential as it is now."""
-    return PROVIDERS[account.provider](account)
+    return PROVIDERS[account.provider].open(access_of(account))
+
+
+def access_of(account: HookAccount) -> Access:
+    return Access(account.api_url, account.credential, account.username, account.authorities)

@@ -41,8 +41,10 @@ from integrations.hooks.errors import (
     Unavailable,
 )
 from integrations.hooks.provider import Provider, Sent, Standing
-from integrations.hooks.providers import provider_of
+from integrations.hooks.providers import PROVIDERS, provider_of
 from integrations.models import Delivery, HookAccount, HookTarget
+from integrations.proof import entry_of
+from integrations.receivers import RECEIVERS
 from integrations.receivers.base import BadHeaders, Incoming
 
 logger = logging.getLogger(__name__)
@@ -153,9 +155,13 @@ def enqueue_scheduled() -> None:
 
 def _ready() -> QuerySet[HookAccount]:
     """Accounts with a token, a receiver that is on, and a hook of something that is selected."""
+    telling = [key for key, provider in PROVIDERS.items() if provider.keeps_history]
     with_hooks = HookTarget.objects.filter(selected=True).exclude(hook_id="")
     return HookAccount.objects.alias(token_length=Length("credential")).filter(
-        token_length__gt=0, receiver__enabled=True, pk__in=with_hooks.values("account")
+        token_length__gt=0,
+        receiver__enabled=True,
+        provider__in=telling,
+        pk__in=with_hooks.values("account"),
     )
 
 
@@ -230,13 +236,20 @@ class _Reconciliation:
     def _absent(self, listed: Listed, seen: set[str]) -> dict[str, Sent]:
         """What the inbox does not hold, each event once by its last attempt, oldest first."""
         events = {
-            sent.guid: sent
+            self._guid_of(sent): sent
             for sent in reversed(listed.items)
             if sent.event in self.provider.events
             and (listed.since is None or sent.delivered_at >= listed.since)
         }
         known = seen | self._held(list(events))
         return {guid: sent for guid, sent in events.items() if guid not in known}
+
+    def _guid_of(self, sent: Sent) -> str:
+        """What the inbox knows the event by: the provider says it, or the call itself does."""
+        if sent.incoming is None:
+            return sent.guid
+        protocol = RECEIVERS[self.account.receiver.kind]
+        return protocol.read(sent.incoming, entry_of(self.account.receiver).setup).dedupe_key
 
     def _held(self, guids: list[str]) -> set[str]:
         ours = Delivery.objects.filter(receiver=self.account.receiver)
@@ -249,7 +262,7 @@ class _Reconciliation:
     def _take(self, missed: Missed) -> None:
         """Fetch and take what was missed, as far as this run goes; note how far that is."""
         before, at_once = self.counts.taken, self.provider.limit
-        wanted = list(missed.left.values())[: MAX_FETCHED - self.fetched]
+        wanted = list(missed.left)[: MAX_FETCHED - self.fetched]
         self.fetched += len(wanted)
         try:
             for start in range(0, len(wanted), at_once):
@@ -261,12 +274,10 @@ class _Reconciliation:
             _settle(missed)
             self.run.partial(self.counts.summary())
 
-    def _take_some(self, missed: Missed, items: Sequence[Sent]) -> None:
-        target, fetch = missed.target, self.provider.sent_payload
-        fetched = [
-            self.pool.submit(fetch, target.full_name, target.hook_id, sent.id) for sent in items
-        ]
-        for sent, future in zip(items, fetched, strict=True):
+    def _take_some(self, missed: Missed, guids: Sequence[str]) -> None:
+        target, fetch = missed.target, self._fetch
+        fetched = [self.pool.submit(fetch, target, missed.left[guid]) for guid in guids]
+        for guid, future in zip(guids, fetched, strict=True):
             try:
                 self._take_one(future.result())
             except (CredentialInvalid, RateLimited):
@@ -276,8 +287,13 @@ class _Reconciliation:
                 continue
             except (ProviderError, BadHeaders) as error:
                 words = _("Delivery %(id)s cannot be read and is skipped: %(why)s")
-                self._warn(target, words % {"id": sent.guid, "why": error})
-            del missed.left[sent.guid]
+                self._warn(target, words % {"id": guid, "why": error})
+            del missed.left[guid]
+
+    def _fetch(self, target: HookTarget, sent: Sent) -> Incoming:
+        if sent.incoming is not None:
+            return sent.incoming
+        return self.provider.sent_payload(target.full_name, target.hook_id, sent.id)
 
     def _take_one(self, incoming: Incoming) -> None:
         try:

@@ -10,12 +10,12 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from integrations.hooks.accounts import Aim, hooks_of, known_of
+from integrations.hooks.accounts import Aim, hooks_of, known_of, listed
 from integrations.hooks.book import conflict_of
 from integrations.hooks.errors import NotSeen, ProviderError, Refused, Rejected, Unavailable
 from integrations.hooks.plan import Action, Choice, Plan, Sought, Why, plan
 from integrations.hooks.provider import Hook, Hooks, Provider
-from integrations.hooks.round import ENDS, ERROR, Done, Gate
+from integrations.hooks.round import ENDS, ERROR, Done, Gate, Stopped
 from integrations.models import HookTarget
 
 State = HookTarget.HookState
@@ -29,6 +29,7 @@ _WORDS: dict[Why, str | Promise] = {
     Why.EVENTS: gettext_lazy("events were missing"),
     Why.CONTENT_TYPE: gettext_lazy("it sent forms"),
     Why.TLS: gettext_lazy("it did not check the certificate"),
+    Why.NO_TLS: gettext_lazy("it checked the certificate"),
     Why.SECRET: gettext_lazy("it was not known to have the secret"),
 }
 _FORGOTTEN: dict[str, Any] = {
@@ -42,6 +43,7 @@ _FORGOTTEN: dict[str, Any] = {
     "hooks_etag": "",
     "hooks_seen": [],
     "conflict_hooks": [],
+    "former_hooks": [],
     "last_error": "",
 }
 
@@ -74,6 +76,7 @@ def in_line(sought: Sought, hook: Hook) -> dict[str, Any]:
         "secret_sent": sought.fingerprint,
         "hook_state": State.OK,
         "conflict_hooks": [],
+        "former_hooks": [],
         "last_error": "",
     }
 
@@ -111,7 +114,7 @@ class _Repository:
                 if not _is_worth_a_list(made, error):
                     raise
                 self.perhaps_made |= isinstance(error, Unavailable)
-                found = self.gate.ask(self.provider.hooks, self.target.full_name)
+                found = listed(self.gate, self.provider, self.target.full_name, self.aim)
                 again = self._plan(found)
                 if _is_same(again, made) and not isinstance(error, Unavailable):
                     raise
@@ -134,37 +137,45 @@ class _Repository:
         return self._done(NOOP, _FORGOTTEN, message=message)
 
     def _listed(self) -> Hooks:
-        hooks, self.columns = hooks_of(self.gate, self.provider, self.target, self.aim.sought.url)
+        hooks, self.columns = hooks_of(self.gate, self.provider, self.target, self.aim)
         return hooks
 
     def _plan(self, hooks: Hooks) -> Plan:
         known = known_of(self.target, hooks.ahead)
-        return plan(self.aim.sought, known, hooks.items, self.choice)
+        return plan(self.aim.sought.of(hooks.offered), known, hooks.items, self.choice)
 
     def _act(self, made: Plan) -> Done:
-        self._delete(made.first)
-        hook = self._write(made)
+        for hook in made.first:
+            self._delete(hook)
+        made = self._write(made)
+        left = list(made.after)
         try:
-            self._delete(made.after)
-        except ENDS:
-            raise
-        except ProviderError as error:
-            if made.action == Action.DELETE:
+            while left:
+                self._delete(left[0])
+                left.pop(0)
+        except (ProviderError, Stopped) as error:
+            if made.hook is not None:
+                self.columns |= in_line(self.aim.sought, made.hook) | _not_gone(left)
+            if isinstance(error, ENDS) or made.action == Action.DELETE:
                 raise
             return self.failed(error, _("The former webhook could not be deleted: %(why)s"))
-        return self._said(replace(made, hook=hook))
+        return self._said(made)
 
-    def _write(self, made: Plan) -> Hook | None:
+    def _write(self, made: Plan) -> Plan:
+        """Make or change the hook; where the provider cannot change it, another, and that first."""
         name, wanted = self.target.full_name, self.aim.wanted
         if made.action == Action.CREATE:
-            return self.gate.ask(self.provider.create, name, wanted)
-        if made.action == Action.UPDATE and made.hook is not None:
-            return self.gate.ask(self.provider.update, name, made.hook, wanted)
-        return made.hook
+            return replace(made, hook=self.gate.ask(self.provider.create, name, wanted))
+        if made.action != Action.UPDATE or made.hook is None:
+            return made
+        if hook := self.gate.ask(self.provider.update, name, made.hook, wanted):
+            return replace(made, hook=hook)
+        events = tuple(dict.fromkeys((*wanted.events, *made.hook.events)))
+        another = self.gate.ask(self.provider.create, name, replace(wanted, events=events))
+        return replace(made, hook=another, after=(*made.after, made.hook))
 
-    def _delete(self, hooks: Sequence[Hook]) -> None:
-        for hook in hooks:
-            self.gate.ask(self.provider.delete, self.target.full_name, hook.id)
+    def _delete(self, hook: Hook) -> None:
+        self.gate.ask(self.provider.delete, self.target.full_name, hook.id)
 
     def _said(self, made: Plan) -> Done:
         """What a plan came to."""
@@ -202,6 +213,11 @@ class _Repository:
         return Done(self.target, word, changes, **{"hook_id": hook_id, **said})
 
 
+def _not_gone(hooks: Iterable[Hook]) -> dict[str, Any]:
+    """What is kept of hooks that have to go."""
+    return {"former_hooks": [{"id": hook.id, "url": hook.url} for hook in hooks]}
+
+
 def _is_worth_a_list(made: Plan, error: ProviderError) -> bool:
     """Whether a new list may tell what came of it, or why it was refused.
 
@@ -225,7 +241,7 @@ def _sentences(made: Plan) -> Iterable[str]:
     if made.action == Action.NOTHING:
         yield _("Its webhook was gone already, or is not ours any more.")
     if made.why:
-        yield _("Put right: %(why)s.") % {"why": words_of(made.why)}
+        yield _("Put right: %(why)s.") % {"why": words_of(made)}
     if made.first:
         ids = ", ".join(hook.id for hook in made.first)
         yield _("Duplicates deleted: %(ids)s.") % {"ids": ids}
@@ -233,8 +249,9 @@ def _sentences(made: Plan) -> Iterable[str]:
         yield _("The webhook with the former callback URL was deleted.")
 
 
-def words_of(why: Iterable[Why]) -> str:
-    return ", ".join(str(_WORDS[each]) for each in why)
+def words_of(made: Plan) -> str:
+    """What was amiss, and so planned for."""
+    return ", ".join([*(str(_WORDS[each]) for each in made.why if each in _WORDS), *made.faults])
 
 
 def several(hooks: Sequence[Hook]) -> str:

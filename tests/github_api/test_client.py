@@ -18,7 +18,10 @@ from requests.structures import CaseInsensitiveDict
 from dockrev.http import Response
 from integrations.github import client as github_client
 from integrations.github import refusals
-from integrations.github.client import Client, Patience, is_same_server, path_of
+from integrations.github.client import Client, is_same_server
+from integrations.hooks import client as hooks_client
+from integrations.hooks import refusals as hooks_refusals
+from integrations.hooks.client import Patience, path_of
 from integrations.hooks.errors import (
     CredentialInvalid,
     NotSeen,
@@ -171,7 +174,7 @@ class TestPages:
     def test_it_ends_a_list_that_never_does(
         self, serve: Starts, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(github_client, "MAX_PAGES", 4)
+        monkeypatch.setattr(hooks_client, "MAX_PAGES", 4)
         server = serve(lambda asked: Reply(200, b"[{}]", {"Link": f'<{here}/x>; rel="next"'}))
         here = f"http://{server.address}"
         listed = Client(TOKEN, here).all("/x")
@@ -460,8 +463,8 @@ def forbidden(reply: Reply) -> ProviderError:
 
 def test_it_reads_the_date_as_github_writes_it() -> None:
     written = format_datetime(NOW, usegmt=True)
-    assert refusals.date_of({"Date": written}) == NOW
-    assert refusals.date_of({"Date": "yesterday"}) is None
+    assert hooks_refusals.date_of({"Date": written}) == NOW
+    assert hooks_refusals.date_of({"Date": "yesterday"}) is None
 
 
 @pytest.mark.parametrize(
@@ -473,5 +476,5 @@ def test_it_reads_the_date_as_github_writes_it() -> None:
     ],
 )
 def test_it_reckons_with_no_date_that_is_out_of_all_time(date: str) -> None:
-    assert refusals.date_of({"Date": date}) is None
+    assert hooks_refusals.date_of({"Date": date}) is None
     assert refusals.rest_until({"Date": date, "Retry-After": "1"}) is not None

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from integrations.github import client
+from integrations.hooks import client
 from integrations.hooks.errors import NotSeen, Refused, Rejected, Unavailable
 from integrations.hooks.github import GitHub
 from integrations.hooks.provider import Hook, Repository, Wanted

@@ -110,7 +110,7 @@ class TestSync:
             [choice(deleteHookIds=["1", "2"])],
             [choice(deleteHookIds=[str(n) for n in range(2, 23)])],
             [choice(keepHookId="")],
-            [choice(keepHookId="9" * 61)],
+            [choice(keepHookId="9" * 301)],
             [choice(), choice(repo="ACME/API")],
             [choice()] * 501,
         ],

@@ -20,8 +20,8 @@ from checks.models import Job, JobLog
 from checks.tasks import run_job
 from dockrev import http
 from integrations.hooks import asking
+from integrations.hooks.tokens import fingerprint
 from integrations.models import Delivery, HookAccount, HookTarget, Receiver
-from integrations.rotation import fingerprint
 from tests.fake_github.server import FakeGitHub
 from tests.fake_github.state import Hook
 from tests.github import SECRET, TOKEN

@@ -11,8 +11,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from integrations.hooks.tokens import fingerprint
 from integrations.models import Delivery, HookAccount, HookTarget, Receiver
-from integrations.rotation import fingerprint
 from tests.fake_github.server import FakeGitHub
 from tests.github import SECRET, TOKEN, deliver
 from tests.hooks.doing import (

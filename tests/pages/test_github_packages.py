@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from checks.models import Job
-from integrations import rotation
+from integrations.hooks.tokens import fingerprint
 from integrations.models import HookAccount, HookTarget, Receiver
 from tests.fake_github.server import FakeGitHub
 from tests.github import SECRET
@@ -48,7 +48,7 @@ def synced(row: HookTarget, **more: Any) -> None:
         "hook_id": "4711",
         "hook_url": CALLBACK,
         "hook_state": "ok",
-        "secret_sent": rotation.fingerprint(SECRET),
+        "secret_sent": fingerprint(SECRET),
         "last_op": "created",
         "last_sync_at": timezone.now(),
     }
@@ -366,7 +366,7 @@ def test_it_says_what_waits_for_a_sync(admin: Client) -> None:
     tracked("acme/new")
     synced(tracked("acme/gone", selected=False))
     synced(tracked("acme/moved"), hook_url="https://old.example/hook")
-    synced(tracked("acme/old-secret"), secret_sent=rotation.fingerprint("another secret"))
+    synced(tracked("acme/old-secret"), secret_sent=fingerprint("another secret"))
     synced(tracked("acme/broken"), last_op="error", secret_sent="")
     tracked("acme/never", selected=False)
     assert "4 repositories changed since the last sync." in page(admin)
