@@ -14,6 +14,7 @@ pytest_plugins = [
     "tests.servers",
     "tests.real.guarded",
     "tests.fake_github.fixtures",
+    "tests.fake_harbor.fixtures",
 ]
 
 

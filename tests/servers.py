@@ -120,6 +120,9 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
 
         do_HEAD = do_GET
         do_POST = do_GET
+        do_PUT = do_GET
+        do_PATCH = do_GET
+        do_DELETE = do_GET
 
         def _send(self, reply: Reply) -> None:
             self.send_response(reply.status)

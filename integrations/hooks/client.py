@@ -32,7 +32,7 @@ PAUSES = (0.5, 1.5)  # seconds before a second and a third attempt
 JITTER = 0.5  # of a pause, at most, on top
 # Its times are in whole seconds, and an answer is on its way for a while.
 CLOCKS_AGREE = timedelta(seconds=5)
-REPEATABLE = {"GET", "PATCH", "DELETE"}
+REPEATABLE = {"GET", "PUT", "PATCH", "DELETE"}
 MOVED = {301, 302, 307, 308}
 
 
@@ -303,7 +303,7 @@ class Client:
     def _here(self, url: str, base: str = "") -> str:
         """The URL, empty if it is; the token is sent nowhere else. Raises Unavailable."""
         try:
-            url = urljoin(base, url) if base else url
+            url = urljoin(base or f"{self._base}/", url) if url else ""
             if not url or origin(url) == self._origin:
                 return url
         except ValueError:

@@ -38,6 +38,7 @@ class Why(StrEnum):
     TLS = "tls"
     NO_TLS = "no_tls"
     SECRET = "secret"  # noqa: S105 - a word for people
+    OTHER_SECRET = "other_secret"  # noqa: S105 - the same; the provider shows it
     FAULT = "fault"  # the hook says which
 
 
@@ -139,7 +140,8 @@ def amiss(sought: Sought, known: Known, hook: Hook) -> tuple[Why, ...]:
         Why.CONTENT_TYPE: hook.content_type != CONTENT_TYPE,
         Why.TLS: hook.insecure_ssl and sought.verify_tls,
         Why.NO_TLS: not hook.insecure_ssl and not sought.verify_tls,
-        Why.SECRET: not _has_secret(sought, known, hook),
+        Why.SECRET: hook.secret_seen is None and not _has_secret(sought, known, hook),
+        Why.OTHER_SECRET: hook.secret_seen not in {None, sought.fingerprint},
         Why.FAULT: bool(hook.faults),
     }
     return tuple(why for why, is_amiss in found.items() if is_amiss)
@@ -150,10 +152,8 @@ def same_url(one: str, other: str) -> bool:
 
 
 def _has_secret(sought: Sought, known: Known, hook: Hook) -> bool:
-    """Most providers do not show secrets: it has ours if nobody changed the hook since we gave it
+    """What the provider does not show: it has ours if nobody changed the hook since we gave it
     ours, or if it proved since its last change that it knows it."""
-    if hook.secret_seen is not None:
-        return hook.secret_seen == sought.fingerprint
     if hook.id != known.hook_id:
         return False
     if known.secret_sent == sought.fingerprint and known.hook_updated_at == hook.updated_at:

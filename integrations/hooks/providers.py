@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from integrations.hooks.github import GitHub
+from integrations.hooks.harbor import Harbor
 from integrations.hooks.provider import Access, Provider
 from integrations.models import HookAccount
 
-PROVIDERS: dict[str, type[Provider]] = {provider.key: provider for provider in (GitHub,)}
+PROVIDERS: dict[str, type[Provider]] = {provider.key: provider for provider in (GitHub, Harbor)}
 
 
 def provider_of(account: HookAccount) -> Provider:

@@ -31,6 +31,7 @@ _WORDS: dict[Why, str | Promise] = {
     Why.TLS: gettext_lazy("it did not check the certificate"),
     Why.NO_TLS: gettext_lazy("it checked the certificate"),
     Why.SECRET: gettext_lazy("it was not known to have the secret"),
+    Why.OTHER_SECRET: gettext_lazy("it had another secret"),
 }
 _FORGOTTEN: dict[str, Any] = {
     "hook_id": "",

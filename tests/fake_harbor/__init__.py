@@ -1,0 +1,1 @@
+"""A Harbor that keeps what it is told, as its published API description says."""
