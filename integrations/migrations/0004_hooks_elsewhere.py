@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('integrations', '0003_receivers_and_accounts'),
+        ('integrations', '0004_receiving'),
     ]
 
     operations = [
