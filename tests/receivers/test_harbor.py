@@ -360,6 +360,8 @@ def test_it_checks_the_service_that_runs_the_image(client: Client) -> None:
     assert (answer.status_code, answer.json()["matchedServiceIds"]) == (202, [service.pk])
     assert deliver(cloud()).json()["reason"] == "duplicate_delivery"
     assert deliver(default("QUOTA_EXCEED")).json()["reason"] == "event_not_relevant"
+    unusable = deliver(default(held={"resources": []}))
+    assert (unusable.status_code, unusable.json()["decision"]) == (200, "rejected")
     assert Job.objects.get().kind == "check.service"
     kept = Delivery.objects.get(sender_id="5d1b")
     assert kept.event == "harbor.artifact.pushed"

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
+from integrations.models import Delivery
 from integrations.receivers.base import BadProof, Incoming, Setup, Verdict
 from integrations.receivers.msr import MirantisSecureRegistry
+from tests import rows
+from tests.pages.rows import candidate
+from tests.people import Program
 from tests.receivers.shapes import ANY_JSON, assert_fit_to_keep, bent, call, read
 
 MSR = MirantisSecureRegistry()
@@ -202,6 +208,53 @@ class TestProof:
     def test_it_takes_no_empty_token(self) -> None:
         with pytest.raises(BadProof):
             MSR.verify(call({}), ("",), Setup())
+
+
+@pytest.mark.django_db
+class TestWayIn:
+    @pytest.fixture
+    def path(self, admin: Program) -> str:
+        """The address that a person is shown once."""
+        url: str = admin.call("POST", "/api/receivers/msr/rotate").json()["url"]
+        admin.patch("/api/receivers/msr", {"enabled": True})
+        return urlsplit(url).path
+
+    def test_it_checks_the_service_that_runs_the_image(self, client: Client, path: str) -> None:
+        service = rows.service(f"{HOST}/shop/api:2.4.1")
+        answer = client.post(path, event(), content_type="application/json")
+        assert (answer.status_code, answer.json()["matchedServiceIds"]) == (202, [service.pk])
+        again = client.post(path, event(), content_type="application/json")
+        assert again.json()["reason"] == "duplicate_delivery"
+        wrong = path[:-1] + ("a" if path[-1] != "a" else "b")
+        assert client.post(wrong, event(), content_type="application/json").status_code == 401
+
+    def test_it_takes_its_sample_and_finds_no_service(self, client: Client, path: str) -> None:
+        answer = client.post(path, sample("TAG_PUSH"), content_type="application/json")
+        assert (answer.status_code, answer.json()["decision"]) == (202, "processed")
+        assert answer.json()["matchedServiceIds"] == []
+        assert answer.json()["fallbackReason"] == "no_managed_service_match"
+
+    def test_it_answers_what_it_cannot_use_without_an_error(
+        self, client: Client, path: str
+    ) -> None:
+        for raw in (b"[", b"{}", b'{"type": "TAG_PUSH"}', b"\xff"):
+            answer = client.post(path, raw, content_type="application/json")
+            assert answer.status_code == 200
+            assert answer.json()["decision"] in {"rejected", "ignored"}
+
+    def test_it_keeps_what_a_scan_found_and_shows_the_state_of_others(
+        self, client: Client, path: str, admin: Program
+    ) -> None:
+        service = rows.service(f"{HOST}/shop/api:2.4.0")
+        candidate(service, step="patch", tag="2.4.1")
+        client.post(path, scan(5), content_type="application/json")
+        facts = admin.get(f"/api/services/{service.pk}").json()
+        assert facts["candidate"]["finding"] is None
+        assert Delivery.objects.get().action == "checking"
+        later = scan() | {"createdAt": "2025-11-20T09:00:00Z"}
+        client.post(path, later, content_type="application/json")
+        finding = admin.get(f"/api/services/{service.pk}").json()["candidate"]["finding"]
+        assert (finding["critical"], finding["high"], finding["other"]) == (2, 5, 8)
 
 
 @given(body=st.sampled_from([event(), scan(), sample("TAG_PUSH")]).flatmap(bent) | ANY_JSON)
