@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from checks.models import Job
@@ -376,6 +376,7 @@ EXAMPLES = [
 ]
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(body=st.sampled_from(EXAMPLES).flatmap(bent) | ANY_JSON)
 def test_it_bears_any_shape(body: Any) -> None:
     for host in ("", HOST):

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.test import Client
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from integrations.models import Delivery
@@ -257,6 +257,7 @@ class TestWayIn:
         assert (finding["critical"], finding["high"], finding["other"]) == (2, 5, 8)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(body=st.sampled_from([event(), scan(), sample("TAG_PUSH")]).flatmap(bent) | ANY_JSON)
 def test_it_bears_any_shape(body: Any) -> None:
     for host in ("", HOST):
