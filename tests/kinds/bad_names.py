@@ -16,6 +16,7 @@ REPOSITORIES: list[object] = [
     {"name": "acme/api"},
     5,
 ]
+# Strings first: they can be part of a reference.
 TAGS: list[object] = ["1 2", "../1", "a" * 300, "a\nb", "ä", ["1"], {"1": 1}, 5, True]
 HOSTS: list[object] = [
     "ada:pw@registry.example",
