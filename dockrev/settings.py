@@ -52,6 +52,10 @@ FORWARDED_GROUPS_HEADER = env.str("DOCKREV_FORWARDED_GROUPS_HEADER", default="")
 ADMIN_USERNAME = env.str("DOCKREV_ADMIN_USERNAME", default="admin")
 WEBHOOK_SECRET = webhook_secret()
 ADMIN_PASSWORD = env.str("DOCKREV_ADMIN_PASSWORD", default="")
+# By whose keys tokens of Google's Pub/Sub are checked.
+GOOGLE_KEYS_URL = env.str("DOCKREV_GOOGLE_KEYS_URL", default="") or (
+    "https://www.googleapis.com/oauth2/v3/certs"
+)
 
 # --- where it is reached ----------------------------------------------------------------------
 PUBLIC_URL = env.str("DOCKREV_PUBLIC_URL", default="").rstrip("/")

@@ -41,6 +41,7 @@ class IntegrationsConfig(AppConfig):
 def _register_jobs() -> None:
     from checks import kinds, results, titles  # noqa: PLC0415 - models load after apps
     from dockrev import schedules  # noqa: PLC0415 - the same
+    from integrations import issuer_keys  # noqa: PLC0415 - the same
     from integrations.hooks import audit, listing, reconcile, removal, sync  # noqa: PLC0415 - the same
     from integrations.hooks.results import RESULTS  # noqa: PLC0415 - the same
 
@@ -50,6 +51,7 @@ def _register_jobs() -> None:
         (removal.KIND, _("Remove all webhooks of %(subject)s"), _("Removals of webhooks")),
         (listing.KIND, _("List the repositories of %(subject)s"), _("Lists of repositories")),
         (reconcile.KIND, _("Bring in missed deliveries of %(subject)s"), _("Missed deliveries")),
+        (issuer_keys.KIND, _("Fetch Google's keys"), _("Fetches of Google's keys")),
     ):
         kinds.register(kind)
         titles.register(kind.name, title=title, label=label)
@@ -68,4 +70,12 @@ def _register_jobs() -> None:
         reconcile.enqueue_scheduled,
         at_each_start=True,
         title=_("Bring in missed deliveries"),
+    )
+    schedules.register(
+        issuer_keys.KIND.name,
+        "17 * * * *",
+        issuer_keys.enqueue_scheduled,
+        jitter=timedelta(minutes=5),
+        at_each_start=True,
+        title=_("Fetch Google's keys, where receivers want tokens"),
     )

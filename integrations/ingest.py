@@ -24,10 +24,10 @@ from dockrev.errors import InvalidArgument
 from dockrev.ids import new_id
 from dockrev.prepared import Insert, Select
 from dockrev.together import Seen, together
-from integrations import keeping, recognition
+from integrations import issuer_keys, keeping, recognition
 from integrations.matching import Match, ask_for_check, ask_for_discovery, services_running
 from integrations.models import Delivery, HookTarget, Receiver
-from integrations.proof import Entry, entry_of, prove
+from integrations.proof import Entry, KeyUnknown, entry_of, prove
 from integrations.receivers import RECEIVERS
 from integrations.receivers.base import (
     BadHeaders,
@@ -111,6 +111,9 @@ def take(kind: str, incoming: Incoming, *, address: str) -> Answer:
     except _Off as off:
         tallies.while_off(str(off))
         return Answer(200, Decision.IGNORED, "disabled")
+    except KeyUnknown:
+        together.do(lambda _seen: partial(issuer_keys.ask_again, timezone.now()))
+        raise
 
 
 class _Off(Exception):

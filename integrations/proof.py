@@ -17,7 +17,12 @@ from integrations.models import Receiver
 from integrations.paths import token_hash
 from integrations.receivers import CALLERS
 from integrations.receivers.base import BadProof, Caller, Incoming, Setup
+from integrations.receivers.oidc import UnknownKey
 from integrations.tallies import MAX_FAILURES, WINDOW, tallies
+
+
+class KeyUnknown(InvalidSignature):
+    """The proof may be right, but is made with a key that is not known here yet."""
 
 
 @dataclass(frozen=True)
@@ -66,19 +71,21 @@ _by_token = Select(
 def prove(kind: str, incoming: Incoming, address: str, seen: Seen) -> tuple[Entry, bool]:
     """The receiver whose secret the call knows, and whether it is the one before the present.
 
-    `seen` keeps the receivers for the other calls of a batch. Raises InvalidSignature or
-    RateLimited.
+    `seen` keeps the receivers for the other calls of a batch. Raises InvalidSignature, of which
+    KeyUnknown is one, or RateLimited.
     """
     caller = CALLERS[kind]
     now = timezone.now()
     rows = _rows(caller, incoming, seen)
+    refusal = InvalidSignature
     for pk, name, enabled, host, options, learned, secret, previous, until in rows:
         setup = setup_of(kind, host, options, learned)
         secret = secret or caller.spare_secret()
         fresh = until is not None and until > now
         try:
             fitted = caller.verify(incoming, (secret, previous) if fresh else (secret,), setup)
-        except BadProof:
+        except BadProof as error:
+            refusal = KeyUnknown if isinstance(error, UnknownKey) else refusal
             continue
         return Entry(pk, kind, name, enabled, setup), fitted > 0
     tallies.refused(kind)
@@ -88,7 +95,7 @@ def prove(kind: str, incoming: Incoming, address: str, seen: Seen) -> tuple[Entr
             % {"most": MAX_FAILURES},
             headers={"Retry-After": str(int(WINDOW))},
         )
-    raise InvalidSignature(_("The proof is missing or wrong."))
+    raise refusal(_("The proof is missing or wrong."))
 
 
 def _rows(caller: Caller, incoming: Incoming, seen: Seen) -> list[Any]:

@@ -8,6 +8,7 @@ from integrations.receivers.base import Caller, Receiver
 from integrations.receivers.distribution import Distribution
 from integrations.receivers.docker_hub import DockerHub
 from integrations.receivers.ecr import ElasticContainerRegistry
+from integrations.receivers.gar import GoogleArtifactRegistry
 from integrations.receivers.gitea import Gitea
 from integrations.receivers.github import GitHubPackages
 from integrations.receivers.harbor import Harbor
@@ -30,6 +31,7 @@ RECEIVERS: dict[str, Receiver] = {
         Quay(),
         AzureContainerRegistry(),
         ElasticContainerRegistry(),
+        GoogleArtifactRegistry(),
         JFrog(),
         Nexus(),
         AlibabaContainerRegistry(),
