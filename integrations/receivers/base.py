@@ -138,7 +138,8 @@ class Reading:
     `same_for` is how long an equal key means the same call: None is for ever. `parts` are the
     events of a call that carries several; they are recognised each on its own, and `images` are
     theirs. `callback_url` is where the sender asks to be told what came of it; nothing of it is
-    proven. `findings` are kept whatever the verdict.
+    proven. `findings` are kept whatever the verdict. `why` says to people how to mend what makes
+    the payload invalid, if there is a way.
     """
 
     verdict: Verdict
@@ -155,6 +156,7 @@ class Reading:
     parts: tuple[Part, ...] = ()
     findings: tuple[Finding, ...] = ()
     callback_url: str = ""
+    why: str | Promise = ""
 
 
 class Caller(ABC):

@@ -65,7 +65,7 @@ class Distribution(ByAuthorization):
         images = tuple(dict.fromkeys(part.image for part in parts if part.image))
         if not images:
             verdict = Verdict.INVALID_PAYLOAD if broken else Verdict.NOT_RELEVANT
-            return Reading(verdict, parts=parts, **known)
+            return Reading(verdict, parts=parts, why=broken.why if broken else "", **known)
         known["repository"] = images[0].repository
         return Reading(worth(images), images=images, parts=parts, **known)
 
@@ -105,17 +105,17 @@ def _about(events: list[Any]) -> dict[str, Any]:
     }
 
 
-def _parts(events: list[Any], bound: str) -> tuple[tuple[Part, ...], bool]:
-    """Each event on its own, and whether any of them was broken: that spoils no other."""
+def _parts(events: list[Any], bound: str) -> tuple[tuple[Part, ...], BadName | None]:
+    """Each event on its own, and what is wrong with one that is broken: that spoils no other."""
     parts: dict[str, Part] = {}
-    broken = False
+    broken = None
     for event in events:
         key = text(event, "id", limit=200) or fingerprint(json.dumps(event))
         pushed = None
         try:
             pushed = _pushed(event, bound)
-        except BadName:
-            broken = True
+        except BadName as error:
+            broken = error
         if pushed or key not in parts:
             parts[key] = Part(key, pushed)
     return tuple(parts.values()), broken

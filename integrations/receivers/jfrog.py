@@ -83,7 +83,7 @@ class JFrog(OneEvent):
         data = member(body, "data")
         host = setup.registry_host or host_and_path(named(body, "jpd_origin"))[0]
         key, name = named(data, "repo_key"), named(data, "image_name")
-        if setup.options.get(SUB_DOMAIN) is True:
+        if host and setup.options.get(SUB_DOMAIN) is True:
             host, path = f"{key}.{host}", name
         else:
             path = f"{key}/{name}"

@@ -8,6 +8,9 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
 from integrations.receivers.base import (
     ImageEvent,
     Incoming,
@@ -30,6 +33,14 @@ _MAX_NAME, _MAX_HEADER = 1024, 100
 
 class BadName(ValueError):
     """What a body says names no image that there could be."""
+
+    why: str | Promise = ""  # how to mend that, for people
+
+
+class NoHost(BadName):
+    """Neither a body nor the receiver says which registry it is."""
+
+    why = _("It does not say which registry it is: enter the registry host in the receiver.")
 
 
 class OneEvent(Receiver):
@@ -58,8 +69,8 @@ class OneEvent(Receiver):
                 verdict = worth(images)
                 known["images"] = images
                 known.setdefault("repository", images[0].repository)
-        except BadName:
-            return Reading(Verdict.INVALID_PAYLOAD, **known)
+        except BadName as error:
+            return Reading(Verdict.INVALID_PAYLOAD, why=error.why, **known)
         return Reading(verdict, **known)
 
     def payload(self, incoming: Incoming) -> bytes:
@@ -108,6 +119,8 @@ def named(data: Any, *path: str) -> str:
 
 def image(host: str, repository: str, *, tag: str = "", digest: str = "") -> ImageEvent:
     """The image. Raises BadName unless host, repository and tag are well formed."""
+    if not host:
+        raise NoHost
     found = image_at(host, repository, tag=tag, digest=digest)
     if found is None:
         raise BadName

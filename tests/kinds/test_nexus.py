@@ -15,7 +15,7 @@ from integrations.receivers.base import BadProof, Incoming, Setup
 from integrations.receivers.nexus import Nexus
 from tests import rows
 from tests.kinds import bad_names
-from tests.senders import SECRET, outcome, post, receiver, send
+from tests.senders import SECRET, outcome, post, proven, receiver, send
 
 pytestmark = pytest.mark.django_db
 
@@ -125,6 +125,8 @@ def test_it_takes_a_manifest_by_its_digest(client: Client) -> None:
 def test_it_can_say_nothing_of_a_registry_whose_host_nobody_entered(client: Client) -> None:
     receiver(KIND)
     assert outcome(send(client, KIND, asset()))[:2] == ("rejected", "invalid_payload")
+    reading = Nexus().read(proven(KIND, asset()), Setup())
+    assert "enter the registry host" in str(reading.why)
 
 
 @pytest.mark.parametrize(
