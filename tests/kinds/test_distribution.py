@@ -176,3 +176,16 @@ def test_it_records_what_names_no_image_and_answers_well(client: Client, what: s
     answer = send(client, KIND, UNREADABLE[what])
     assert (answer.status_code, outcome(answer)) == (200, ("rejected", "invalid_payload", []))
     assert not Job.objects.exists()
+
+
+def test_it_knows_an_event_again_in_whatever_call_it_comes(client: Client) -> None:
+    """A registry that got no answer in time sends again what was taken, perhaps with more."""
+    receiver(KIND)
+    service = rows.service("registry.example:5000/acme/web:1.2.0")
+    first, second = event(), event(repository="acme/web")
+    assert send(client, KIND, {"events": [first]}).status_code == 202
+    more = send(client, KIND, {"events": [first, second]})
+    assert more.json()["matchedServiceIds"] == [service.pk]
+    again = send(client, KIND, {"events": [second, first]})
+    assert (again.status_code, outcome(again).reason) == (200, "duplicate_delivery")
+    assert Job.objects.filter(kind="check.service").count() == 1
