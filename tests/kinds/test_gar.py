@@ -17,12 +17,15 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generat
 from cryptography.hazmat.primitives.hashes import SHA256
 from django.test import Client
 from django.utils import timezone
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from checks.models import Job
 from checks.tasks import run_job
 from dockrev import schedules
 from integrations.models import Delivery, Receiver
-from integrations.receivers.base import Incoming
+from integrations.receivers.base import BadProof, Incoming
+from integrations.receivers.oidc import Wanted, verify
 from tests import rows
 from tests.kinds import bad_names
 from tests.senders import outcome, post, proven, receiver, send
@@ -425,3 +428,28 @@ class TestKeys:
         wrong = Incoming(incoming.headers, incoming.body, "another")
         assert post(client, KIND, wrong).status_code == 401
         assert not Job.objects.exists()
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
+ANYTHING = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=6,
+)
+NAMES = ("alg", "kid", "iss", "aud", "email", "email_verified", "iat", "exp")
+CLAIMS = st.dictionaries(st.sampled_from(NAMES), ANYTHING, max_size=8)
+
+
+@settings(deadline=None, database=None)
+@given(head=CLAIMS, held=CLAIMS, text=st.text(max_size=60))
+def test_it_breaks_on_no_token(
+    keys: list[RSAPrivateKey], head: dict[str, Any], held: dict[str, Any], text: str
+) -> None:
+    """Neither on what is none, nor on what is signed well and says strange things."""
+    issuer = Issuer(keys[0])
+    known = {"key-1": issuer.jwk}
+    signed = issuer.token(held)
+    tokens = [text, issuer.token(held, **head), signed, f"{text}.{signed}", f"{signed[:-1]}{text}"]
+    for token in tokens:
+        with pytest.raises(BadProof):
+            verify(token, known, Wanted("an audience that nobody draws"), timezone.now())
