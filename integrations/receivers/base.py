@@ -34,7 +34,8 @@ class Incoming:
 class Setup:
     """How a receiver was set up.
 
-    `registry_host` is the registry that it speaks for; where it is empty, the body says which.
+    `registry_host` is the registry that it speaks for, and wins over whatever host a body names;
+    where it is empty, the body says which. `options` are those that its kind declares.
     `learned` is what jobs found out for it, such as the keys of an issuer of tokens.
     """
 
@@ -131,9 +132,9 @@ class Verdict(Enum):
 class Reading:
     """A proven call, read.
 
-    `dedupe_key` recognises the same call again. `repository` is the source repository that it
-    names, if any, and `owner` whose it is; `also` are repositories of the registry that the
-    image may be in as a second chance.
+    `dedupe_key` recognises the same call again; one without is known by its body. `repository` is
+    the source repository that it names, if any, and `owner` whose it is; `also` are repositories of
+    the registry that the image may be in as a second chance.
 
     `same_for` is how long an equal key means the same call: None is for ever. `parts` are the
     events of a call that carries several; they are recognised each on its own, and `images` are

@@ -72,6 +72,7 @@ def test_it_speaks_for_the_host_that_is_set(admin: Program) -> None:
         ({"options": []}, "options"),
         ({"options": {"a": "\x00"}}, "options"),
         ({"options": {"a": "a" * 30_000}}, "options"),
+        ({"options": {"nobody": True}}, "options"),
         ({"name": ""}, "name"),
     ],
 )

@@ -70,11 +70,12 @@ def sound(reading: Reading) -> None:
     parts = reading.parts
     limits = {
         "dedupe_key": 200, "sender_id": 200, "event": 60, "action": 60, "hook_id": 60,
-        "repository": 300, "owner": 300, "callback_url": 2000,
+        "repository": 300, "owner": 300,
     }  # fmt: skip
     for name, most in limits.items():
         storable(getattr(reading, name), most)
     assert reading.dedupe_key
+    assert len(reading.callback_url) <= 2000
     assert all(storable(part.key, 200) and part.key for part in parts)
     images = [*reading.images, *reading.also, *(part.image for part in parts if part.image)]
     for image in [*images, *(finding.image for finding in reading.findings)]:

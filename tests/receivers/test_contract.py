@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from checks.models import Job
 from checks.registry.reference import parse
-from integrations.models import Receiver
+from integrations.models import Delivery, Receiver
 from integrations.receivers import RECEIVERS
 from integrations.tallies import Tallies
 from tests import rows
+from tests.people import Program
 from tests.receivers.odd import ANYTHING, FEW, NO_OBJECT, ODD, changed, places, sound
 from tests.receivers.sending import HOST, SECRET, Sender, sender_of, stored
 
@@ -235,6 +236,29 @@ class TestWayIn:
         kept = sender.row.deliveries.get()
         assert SECRET not in str(kept.headers)
         assert SECRET.encode() not in bytes(kept.payload)
+
+
+class TestMore:
+    def test_another_of_its_kind_has_a_secret_of_its_own(
+        self, sender: Sender, admin: Program
+    ) -> None:
+        kind, host = sender.row.kind, sender.row.registry_host
+        given = {"kind": kind, "name": "Another", "enabled": True, "registryHost": host}
+        made = admin.post("/api/receivers", given).json()
+        call = sender.protocol.prove(sender.examples()[-1].incoming(), made["secret"])
+        assert made["url"].endswith(f"/{kind}/{call.token}" if call.token else f"/{kind}")
+        later = admin.get(f"/api/receivers/{made['id']}").json()
+        assert later["url"].endswith(f"/{kind}/••••" if call.token else f"/{kind}")
+        assert made["secret"] not in str(later)
+        status, answer = sender.send_as_it_is(call)
+        assert (status, answer["attempt"]) == (200, 1)
+        assert Delivery.objects.get().receiver_id == made["id"]
+        new = admin.post(f"/api/receivers/{made['id']}/rotate").json()
+        assert new["previousValidUntil"]
+        for secret in (made["secret"], new["secret"]):
+            call = sender.protocol.prove(sender.examples()[-1].incoming(), secret)
+            assert sender.send_as_it_is(call)[0] == 200
+        assert Delivery.objects.filter(receiver=made["id"], by_previous_secret=True).count() == 1
 
 
 class TestBadInput:
