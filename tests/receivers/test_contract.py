@@ -245,19 +245,19 @@ class TestMore:
         kind, host = sender.row.kind, sender.row.registry_host
         given = {"kind": kind, "name": "Another", "enabled": True, "registryHost": host}
         made = admin.post("/api/receivers", given).json()
-        call = sender.protocol.prove(sender.examples()[-1].incoming(), made["secret"])
+        call = sender.protocol.prove(sender.push(), made["secret"])
         assert made["url"].endswith(f"/{kind}/{call.token}" if call.token else f"/{kind}")
         later = admin.get(f"/api/receivers/{made['id']}").json()
         assert later["url"].endswith(f"/{kind}/••••" if call.token else f"/{kind}")
         assert made["secret"] not in str(later)
         status, answer = sender.send_as_it_is(call)
-        assert (status, answer["attempt"]) == (200, 1)
+        assert (status in may_answer(sender), answer["attempt"]) == (True, 1)
         assert Delivery.objects.get().receiver_id == made["id"]
         new = admin.post(f"/api/receivers/{made['id']}/rotate").json()
         assert new["previousValidUntil"]
         for secret in (made["secret"], new["secret"]):
-            call = sender.protocol.prove(sender.examples()[-1].incoming(), secret)
-            assert sender.send_as_it_is(call)[0] == 200
+            call = sender.protocol.prove(sender.push(), secret)
+            assert sender.send_as_it_is(call)[0] in may_answer(sender)
         assert Delivery.objects.filter(receiver=made["id"], by_previous_secret=True).count() == 1
 
 
