@@ -175,7 +175,8 @@ def _store(row: Entry, reading: Reading, incoming: Incoming, **origin: bool) -> 
         return _again(fresh.seen_in, reading, now)
     answer = _decide(row, fresh.reading, now)
     answer.delivery_id = new_id("dlv")
-    answer.images = _named(reading)
+    if fresh.keys:
+        answer.images = _named(reading)  # those that came before, too
     _insert(
         id=answer.delivery_id,
         receiver_id=row.pk,
@@ -223,6 +224,8 @@ def _again(delivery_id: str, reading: Reading, now: datetime) -> Answer:
 
 def _images(reading: Reading) -> tuple[ImageEvent, ...]:
     """Each that was read once, and of very many the first."""
+    if len(reading.images) < 2:
+        return reading.images
     return tuple(dict.fromkeys(reading.images))[:MAX_IMAGES]
 
 
