@@ -229,6 +229,15 @@ class TestManyImages:
         call(client, {"id": "b", "images": [f"{HOST}/acme/web@{digest}", f"{HOST}/acme/web:2"]})
         assert queue.claim(waits.pk) is not None
 
+    def test_it_is_acted_on_at_once_by_whichever_name_it_has_a_tag(
+        self, client: Client, row: Receiver
+    ) -> None:
+        front = rows.service("lscr.io/acme/front:1", name="front")
+        untagged = f"lscr.io/acme/front@sha256:{'a' * 64}"
+        call(client, {"id": "a", "images": ["ghcr.io/acme/front:1", untagged]})
+        job = Job.objects.get(service_id=front.pk)
+        assert queue.claim(job.pk) is not None
+
     def test_where_nothing_runs_them_it_looks_again_once(
         self, client: Client, row: Receiver
     ) -> None:
