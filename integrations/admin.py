@@ -16,7 +16,7 @@ from dockrev.row_admin import RecordAdmin, RowAdmin
 from integrations import ingest, tracking
 from integrations.forms import HookAccountForm, HookTargetForm, ReceiverForm
 from integrations.hooks import credentials
-from integrations.models import Delivery, HookAccount, HookTarget, Receiver
+from integrations.models import Delivery, DeliveryPart, HookAccount, HookTarget, Receiver
 from integrations.payloads import readable
 
 
@@ -67,6 +67,19 @@ class DeliveryAdmin(RecordAdmin):
             count += 1
         words = ngettext("%(count)d delivery replayed.", "%(count)d deliveries replayed.", count)
         self.message_user(request, words % {"count": count}, messages.SUCCESS)
+
+
+@admin.register(DeliveryPart)
+class DeliveryPartAdmin(RecordAdmin):
+    list_display = ("key", "receiver", "delivery_id")
+    list_filter = ("receiver",)
+    list_select_related = ("receiver",)
+    search_fields = ("key", "delivery__id")
+    fields = ("key", "receiver", "delivery_id")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[DeliveryPart]:
+        rows: QuerySet[DeliveryPart] = super().get_queryset(request)
+        return rows.defer("receiver__secret", "receiver__previous_secret")
 
 
 @admin.register(HookAccount)

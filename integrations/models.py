@@ -141,10 +141,15 @@ class DeliveryPart(models.Model):
         related_name="+",
         db_index=False,  # the unique constraint begins with it
     )
-    key = models.CharField(max_length=200)
-    delivery = models.ForeignKey(Delivery, models.CASCADE, related_name="parts")
+    key = models.CharField(_("key"), max_length=200)
+    delivery = models.ForeignKey(
+        Delivery, models.CASCADE, related_name="parts", verbose_name=_("delivery")
+    )
 
     class Meta:
+        ordering = ["-id"]
+        verbose_name = _("event of a delivery")
+        verbose_name_plural = _("events of deliveries")
         constraints = [
             models.UniqueConstraint(fields=["receiver", "key"], name="one_part_per_sender_and_key")
         ]

@@ -20,11 +20,14 @@ class Migration(migrations.Migration):
             name='DeliveryPart',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.CharField(max_length=200)),
-                ('delivery', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='parts', to='integrations.delivery')),
+                ('key', models.CharField(max_length=200, verbose_name='key')),
+                ('delivery', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='parts', to='integrations.delivery', verbose_name='delivery')),
                 ('receiver', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='integrations.receiver')),
             ],
             options={
+                'verbose_name': 'event of a delivery',
+                'verbose_name_plural': 'events of deliveries',
+                'ordering': ['-id'],
                 'constraints': [models.UniqueConstraint(fields=('receiver', 'key'), name='one_part_per_sender_and_key')],
             },
         ),

@@ -18,7 +18,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 from checks.models import IgnoreRule, Job, Registry
 from dockrev.fields import MASK
 from dockrev.models import ApiToken
-from integrations.models import Delivery, HookAccount, HookTarget, Receiver
+from integrations.models import Delivery, DeliveryPart, HookAccount, HookTarget, Receiver
 from notifications import announce
 from notifications.models import Channel, Notification
 from tests.pages.rows import candidate, delivery, job
@@ -81,7 +81,8 @@ def test_it_offers_one_way_to_schedule(back_room: Client) -> None:
 def test_it_opens_every_list_and_every_form(back_room: Client, app: str) -> None:
     service()
     job()
-    delivery(github_receiver())
+    kept = delivery(github_receiver())
+    DeliveryPart.objects.create(receiver=kept.receiver, delivery=kept, key="event-1")
     for model in apps.get_app_config(app).get_models():
         base = f"/admin/{app}/{model._meta.model_name}/"
         assert back_room.get(base).status_code == 200, base
