@@ -72,6 +72,7 @@ class AliasedWebhook(SelfProving):
     """Takes calls where another program would."""
 
     @extend_schema(
+        tags=["webhooks"],
         auth=[],
         request=OpenApiTypes.OBJECT,
         responses={200: DeliveryAnswer, 202: DeliveryAnswer},
