@@ -145,12 +145,19 @@ def _first_of(targets: list[str], port: int, args: Any, kwargs: Any) -> socket.s
     failure = OSError("the name has no address")
     for target in targets[:TRIED]:
         try:
-            return _connect_to((target, port), *args, **kwargs)
+            return _connect_to((target, port), *_in_time(args), **kwargs)
         except OSError as error:
             failure = error
         if deadlines.is_over():
             break
     raise failure
+
+
+def _in_time(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The arguments after the address; the first is the timeout, a number where there is one."""
+    if args and isinstance(args[0], int | float):
+        return deadlines.at_most(args[0]), *args[1:]
+    return args
 
 
 def _refuse(address: Address, host: str) -> None:

@@ -32,6 +32,12 @@ def is_over() -> bool:
     return ends is not None and time.monotonic() > ends
 
 
+def at_most(seconds: float) -> float:
+    """So many seconds, or as many as are left until the moment that `until` names, if fewer."""
+    ends = _ends.get()
+    return seconds if ends is None else max(0.001, min(seconds, ends - time.monotonic()))
+
+
 class _Ending(io.RawIOBase):
     """Reads what a socket has, until it is time."""
 

@@ -78,17 +78,19 @@ def request(
     longest_body: float = LONGEST_BODY,
     verify: bool | str = True,
     trusted: str = "",
+    direct: bool = False,
 ) -> Response:
     """Send one request and read at most `max_bytes` of its answer. Redirects are not followed.
 
     `timeout` is seconds to connect and seconds between bytes, `longest_body` seconds for all of
     the answer's body. `trusted` are certificates, as PEM, that may sign the server's besides those
-    that everybody trusts. Raises Unreachable.
+    that everybody trusts. `direct` takes no proxy, so that the address that is connected to is one
+    that was looked at here. Raises Unreachable.
     """
     ends = time.monotonic() + timeout[0] + longest_body
     try:
         asked = _prepared(method, url, headers or {}, body)
-        way = {"timeout": timeout, **_way(url, verify)}
+        way = {"timeout": timeout, **_way(url, verify, direct=direct)}
         with deadlines.until(ends), _send(_connections(trusted), asked, way) as answer:
             content, truncated = _read(answer, max_bytes, ends)
     except (requests.RequestException, HTTPError, OSError, ValueError) as error:
@@ -130,11 +132,11 @@ def _send(
     return connections.send(asked, stream=True, **way)
 
 
-def _way(url: str, verify: bool | str) -> dict[str, Any]:
+def _way(url: str, verify: bool | str, *, direct: bool) -> dict[str, Any]:
     """The proxies on the way, and whose certificates count. Raises Forbidden."""
     parts = urlsplit(url)
     environment = tuple(map(os.environ.get, _PROXY_VARIABLES))
-    proxies = _proxies(f"{parts.scheme}://{parts.netloc}", environment)
+    proxies = {} if direct else _proxies(f"{parts.scheme}://{parts.netloc}", environment)
     if select_proxy(url, proxies):
         addresses.refuse_literal(parts.hostname or "")
     if verify is True:

@@ -41,7 +41,7 @@ class IntegrationsConfig(AppConfig):
 def _register_jobs() -> None:
     from checks import kinds, results, titles  # noqa: PLC0415 - models load after apps
     from dockrev import schedules  # noqa: PLC0415 - the same
-    from integrations import issuer_keys  # noqa: PLC0415 - the same
+    from integrations import issuer_keys, reporting  # noqa: PLC0415 - the same
     from integrations.hooks import audit, listing, reconcile, removal, sync  # noqa: PLC0415 - the same
     from integrations.hooks.results import RESULTS  # noqa: PLC0415 - the same
 
@@ -52,6 +52,7 @@ def _register_jobs() -> None:
         (listing.KIND, _("List the repositories of %(subject)s"), _("Lists of repositories")),
         (reconcile.KIND, _("Bring in missed deliveries of %(subject)s"), _("Missed deliveries")),
         (issuer_keys.KIND, _("Fetch Google's keys"), _("Fetches of Google's keys")),
+        (reporting.KIND, _("Answer the callback of %(subject)s"), _("Callbacks")),
     ):
         kinds.register(kind)
         titles.register(kind.name, title=title, label=label)

@@ -93,6 +93,16 @@ class ReceiverForm(RowForm):
         if self.instance.enabled and not self.initial["enabled"]:
             self.instance.enabled_at = timezone.now()
         super().write()
+        self._forget()
+
+    def _forget(self) -> None:
+        """What was learned of an option counts for as long as the option stays as it is."""
+        before, now = self.initial["options"] or {}, self.instance.options
+        known = self.instance.learned
+        kept = {name: known[name] for name in known if before.get(name) == now.get(name)}
+        if kept != known:
+            self.instance.learned = kept
+            self.instance.save(update_fields=["learned"])
 
 
 class HookAccountForm(RowForm):

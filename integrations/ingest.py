@@ -24,7 +24,7 @@ from dockrev.errors import InvalidArgument
 from dockrev.ids import new_id
 from dockrev.prepared import Insert, Select
 from dockrev.together import Seen, together
-from integrations import issuer_keys, keeping, recognition
+from integrations import issuer_keys, keeping, recognition, reporting
 from integrations.matching import Match, ask_for_check, ask_for_discovery, services_running
 from integrations.models import Delivery, HookTarget, Receiver
 from integrations.proof import Entry, KeyUnknown, entry_of, prove
@@ -157,9 +157,15 @@ def replay(delivery: Delivery) -> Answer:
     reading = _read_again(delivery)
     with transaction.atomic():
         now = timezone.now()
-        answer = _decide(entry_of(delivery.receiver), reading, now)
+        row = entry_of(delivery.receiver)
+        answer = _decide(row, reading, now)
         answer.delivery_id, answer.attempt = delivery.pk, delivery.attempts + 1
-        changes = {"attempts": F("attempts") + 1, "last_received_at": now, **_result(answer)}
+        changes = {
+            "attempts": F("attempts") + 1,
+            "last_received_at": now,
+            **_result(answer),
+            **reporting.begun(row, reading, delivery.pk),
+        }
         Delivery.objects.filter(pk=delivery.pk).update(**changes)
     return answer
 
@@ -186,6 +192,7 @@ def _store(row: Entry, reading: Reading, incoming: Incoming, **origin: bool) -> 
         **keeping.columns(reading, incoming),
         **origin,
         **_result(answer),
+        **reporting.begun(row, reading, answer.delivery_id),
     )
     recognition.keep(row.pk, answer.delivery_id, fresh)
     if reading.verdict is Verdict.PING:

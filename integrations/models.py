@@ -79,6 +79,15 @@ class Delivery(models.Model):
         IGNORED = "ignored", _("ignored")
         REJECTED = "rejected", _("rejected")
 
+    class Callback(models.TextChoices):
+        """What became of the wish to be told; see `integrations.reporting`."""
+
+        WAITING = "waiting", _("waiting")
+        SENT = "sent", _("sent")
+        FAILED = "failed", _("failed")
+        REFUSED = "refused", _("refused")
+        UNSUPPORTED = "unsupported", _("not supported")
+
     id = IdField("dlv")
     receiver = models.ForeignKey(
         Receiver,
@@ -106,6 +115,13 @@ class Delivery(models.Model):
     # Whether it proved itself with the secret before the present one.
     by_previous_secret = models.BooleanField(default=False, editable=False)
     reconciled = models.BooleanField(_("read from the provider's list"), default=False)
+    # Where the sender asked to be told: what it was told, and what it answered to that.
+    callback_state = models.CharField(
+        _("callback"), max_length=16, choices=Callback.choices, blank=True
+    )
+    callback_told = models.CharField(_("told"), max_length=16, blank=True)
+    callback_status = models.PositiveIntegerField(_("its answer"), null=True, blank=True)
+    callback_error = models.CharField(_("callback's error"), max_length=300, blank=True)
     payload = models.BinaryField(_("payload"))
     received_at = models.DateTimeField(_("received"))
     last_received_at = models.DateTimeField(_("last received"))

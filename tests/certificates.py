@@ -47,12 +47,11 @@ class Authority:
     def private_key(self) -> str:
         return _key_of(self.key).decode()
 
-    def sign_for(self, address: str, folder: Path) -> tuple[Path, Path]:
-        """A certificate for an IP address and `localhost`, and its key, as files."""
+    def sign_for(self, address: str, folder: Path, *hosts: str) -> tuple[Path, Path]:
+        """A certificate for an IP address, `localhost` and other hosts, and its key, as files."""
         key = ec.generate_private_key(ec.SECP256R1())
-        names = x509.SubjectAlternativeName(
-            [x509.IPAddress(ip_address(address)), x509.DNSName("localhost")]
-        )
+        known = [x509.DNSName(host) for host in ("localhost", *hosts)]
+        names = x509.SubjectAlternativeName([x509.IPAddress(ip_address(address)), *known])
         signed = self._builder("registry", key).add_extension(names, critical=False)
         certificate, secret = folder / "registry.crt", folder / "registry.key"
         made = signed.sign(self.key, hashes.SHA256())

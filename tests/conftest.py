@@ -15,6 +15,7 @@ pytest_plugins = [
     "tests.real.guarded",
     "tests.fake_github.fixtures",
     "tests.fake_harbor.fixtures",
+    "tests.fake_docker_hub",
 ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from dockrev.api.answers import Page
@@ -105,11 +106,25 @@ class DeliveryFacts(serializers.Serializer[Delivery]):
         return bool(delivery.fallback_reason)
 
 
+class CallbackFacts(serializers.Serializer[Delivery]):
+    """What the sender was told where it asked for that, and what it answered."""
+
+    state = serializers.ChoiceField(Delivery.Callback.choices, source="callback_state")
+    told = NoneIfEmpty(source="callback_told")
+    status = serializers.IntegerField(source="callback_status", allow_null=True)
+    error = NoneIfEmpty(source="callback_error")
+
+
 class DeliveryWhole(DeliveryFacts):
+    callback = serializers.SerializerMethodField()
     headers = serializers.DictField(child=serializers.CharField())
     payload = serializers.SerializerMethodField()
     payloadSize = serializers.SerializerMethodField(help_text=_("Bytes."))
     payloadCut = serializers.SerializerMethodField(help_text=_("`payload` is not all of it."))
+
+    @extend_schema_field(CallbackFacts(allow_null=True))
+    def get_callback(self, delivery: Delivery) -> dict[str, Any] | None:
+        return dict(CallbackFacts(delivery).data) if delivery.callback_state else None
 
     def get_payload(self, delivery: Delivery) -> str:
         return readable(delivery.payload).text

@@ -62,3 +62,29 @@ def delivery_outcome(delivery: Delivery) -> str:
 @register.filter
 def delivery_fallback(delivery: Delivery) -> str:
     return str(FALLBACKS.get(delivery.fallback_reason, delivery.fallback_reason))
+
+
+@register.filter
+def delivery_callback(delivery: Delivery) -> str:
+    """What became of the sender's wish to be told; empty where it had none."""
+    said = {"told": delivery.callback_told, "status": delivery.callback_status}
+    match delivery.callback_state:
+        case Delivery.Callback.WAITING:
+            return _("Its sender asked to be told what came of it, and is about to be.")
+        case Delivery.Callback.SENT:
+            return _("Its sender was told %(told)s, and answered %(status)s.") % said
+        case Delivery.Callback.FAILED:
+            words = _("Its sender could not be told %(told)s.") % said
+            return f"{words} {delivery.callback_error}"
+        case Delivery.Callback.REFUSED:
+            return _(
+                "Its sender was not told: the address that it named is none of Docker Hub's for "
+                "this repository."
+            )
+        case Delivery.Callback.UNSUPPORTED:
+            return _(
+                "Its sender was not told: Docker Hub takes no such answers. Switch the option off "
+                "and on to try again."
+            )
+        case _none:
+            return ""

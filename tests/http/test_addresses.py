@@ -162,6 +162,22 @@ class TestWhatCameFromOutside:
             http.request("GET", "http://silent.example/", timeout=BRIEF, longest_body=-1.0)
         assert called == [("127.0.0.1", 80)]
 
+    def test_it_waits_for_an_address_no_longer_than_for_the_whole(
+        self, names: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        waits: list[float] = []
+
+        def refuse(address: object, wait: float, **kwargs: object) -> socket.socket:
+            waits.append(wait)
+            raise TimeoutError
+
+        monkeypatch.setattr(addresses, "_connect_to", refuse)
+        names["silent.example"] = ["127.0.0.1"]
+        with pytest.raises(http.Unreachable):
+            http.request("GET", "http://silent.example/", timeout=(60.0, 1.0), longest_body=-50.0)
+        assert len(waits) == 1
+        assert 9 < waits[0] <= 10
+
     def test_it_tries_a_few_of_a_thousand_addresses(
         self, names: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -220,3 +220,39 @@ def test_it_knows_no_other_delivery(viewer: Client) -> None:
 def test_it_shows_what_no_text_can_hold(viewer: Client, receiver: Receiver) -> None:
     row = delivery(receiver, payload=rb'{"name": "\ud800"}')
     assert r"\ud800" in page(viewer, f"/deliveries/{row.pk}")
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"callback_state": "waiting"}, "Its sender asked to be told what came of it"),
+        (
+            {"callback_state": "sent", "callback_told": "success", "callback_status": 200},
+            "Its sender was told success, and answered 200.",
+        ),
+        (
+            {
+                "callback_state": "failed",
+                "callback_told": "error",
+                "callback_error": "hub.docker.com does not answer.",
+            },
+            "Its sender could not be told error. hub.docker.com does not answer.",
+        ),
+        (
+            {"callback_state": "refused"},
+            "Its sender was not told: the address that it named is none",
+        ),
+        ({"callback_state": "unsupported"}, "Its sender was not told: Docker Hub takes no such"),
+    ],
+)
+def test_it_says_what_the_sender_was_told(
+    viewer: Client, receiver: Receiver, columns: dict[str, object], words: str
+) -> None:
+    row = delivery(receiver, **columns)
+    assert words in page(viewer, f"/deliveries/{row.pk}")
+
+
+def test_it_says_nothing_of_a_sender_that_asked_for_nothing(
+    viewer: Client, receiver: Receiver
+) -> None:
+    assert "Its sender" not in page(viewer, f"/deliveries/{delivery(receiver).pk}")
