@@ -12,6 +12,7 @@ from checks.decide import Verdict
 from checks.lifecycle import Judged, close, keep_abouts, settle_candidates
 from checks.models import Candidate, Job, Service
 from checks.registry.configs import About
+from checks.registry.reference import Reference
 from notifications.announce import Check, NewVersion, new_versions
 
 Status = Service.Status
@@ -150,5 +151,6 @@ def _news(candidate: Candidate) -> NewVersion:
         candidate_tag=candidate.tag,
         candidate_display_tag=candidate.display_tag,
         candidate_digest=candidate.digest,
+        candidate_image=str(Reference(service.registry, service.repository, candidate.tag)),
         step=candidate.step,
     )

@@ -20,6 +20,8 @@ EVENTS = {  # in the words of a channel that hears of them
     NEW_VERSION: _("newer images"),
     ANOMALY: _("GitHub webhooks that need attention"),
 }
+# Those that are about images, and so all that a channel may hear of that takes images alone.
+OF_IMAGES = {NEW_VERSION}
 COMPANY = timedelta(milliseconds=250)  # how long a new message waits for others of its kind
 
 
@@ -35,7 +37,8 @@ class Check:
 
 @dataclass(frozen=True)
 class NewVersion:
-    """A newer image for one service. `image` is registry/repository:tag.
+    """A newer image for one service. `image` is registry/repository:tag, as it is written there;
+    `candidate_image` is the same with the tag of what is newer.
 
     A display tag is the version behind a tag that is none, where that is known; else the tag.
     """
@@ -50,6 +53,7 @@ class NewVersion:
     candidate_tag: str
     candidate_display_tag: str
     candidate_digest: str
+    candidate_image: str
     step: str
 
 
@@ -82,9 +86,9 @@ def new_versions(check: Check, found: Sequence[NewVersion], now: datetime) -> di
     told: Counter[str] = Counter()
     for channel in Channel.objects.filter(enabled=True):
         wanted = [new for new in found if channel.wants(NEW_VERSION, new.stack_id)]
-        if wanted:
-            _tell(channel, check, wanted, now)
-            told.update({new.service_id for new in wanted})
+        for group, news in _messages(channel, check, wanted).items():
+            _tell(channel, check, news, group=group, now=now)
+        told.update({new.service_id for new in wanted})
     return told
 
 
@@ -113,10 +117,23 @@ def anomalies(audit: Audit, found: Sequence[Anomaly], now: datetime) -> None:
             Notification.objects.waiting().filter(pk=row.pk, attempts=0).update(content=content)
 
 
-def _tell(channel: Channel, check: Check, found: list[NewVersion], now: datetime) -> None:
+def _messages(
+    channel: Channel, check: Check, found: list[NewVersion]
+) -> dict[str, list[NewVersion]]:
+    """What goes into which message, by the group of each."""
+    if not channel.takes_one_image:
+        return {_group(check, found): found} if found else {}
+    apart: dict[str, list[NewVersion]] = {}
+    for new in found:
+        apart.setdefault(_group_of(new.candidate_image, new.candidate_digest), []).append(new)
+    return apart
+
+
+def _tell(
+    channel: Channel, check: Check, found: list[NewVersion], *, group: str, now: datetime
+) -> None:
     """Join the message of this group that no try was made for yet, or write a new one."""
     content = {"check": asdict(check), "found": [asdict(new) for new in found]}
-    group = _group(check, found)
     unsent = Notification.objects.filter(channel=channel, group_key=group)
     while True:
         if row := unsent.select_for_update().first():
@@ -143,7 +160,10 @@ def _group(check: Check, found: list[NewVersion]) -> str:
     images = {(new.image, new.candidate_digest) for new in found}
     if len(images) > 1:
         return f"{NEW_VERSION}:{check.job_id}"
-    image, digest = images.pop()
+    return _group_of(*images.pop())
+
+
+def _group_of(image: str, digest: str) -> str:
     return f"{NEW_VERSION}:{hashlib.sha256(f'{image}@{digest}'.encode()).hexdigest()}"
 
 

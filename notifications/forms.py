@@ -54,7 +54,12 @@ class ChannelForm(RowForm):
             self.initial["config"] = configuration.masked(self.instance.kind, self.stored)
 
     def clean_events(self) -> list[str]:
-        return list(dict.fromkeys(self.cleaned_data["events"]))
+        """Each once, without what a channel of this kind could not send."""
+        chosen = dict.fromkeys(self.cleaned_data["events"])
+        kind = self.cleaned_data.get("kind") or self._known_kind
+        if kind in TRANSPORTS and TRANSPORTS[kind].one_image_each:
+            return [event for event in chosen if event in announce.OF_IMAGES]
+        return list(chosen)
 
     def clean_stack_ids(self) -> list[str]:
         ids = self.cleaned_data["stack_ids"] or []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from dockrev import preferences
 from notifications.announce import ANOMALY, NEW_VERSION
-from notifications.channels.base import Message
+from notifications.channels.base import Image, Message
 from notifications.models import Notification
 
 TEST = "notification_test"
@@ -20,6 +21,8 @@ _SCHEMAS = {
     ANOMALY: "dockrev.notification.ghcr_webhook_anomaly.v2",
     TEST: "dockrev.notification.test.v2",
 }
+# A name that no registry can have, so that nothing is deployed by a test.
+TEST_IMAGE = Image("dockrev.invalid/test:test", f"sha256:{'0' * 64}")
 MAX_LINKS = 10
 MAX_ERROR = 256
 
@@ -27,7 +30,8 @@ MAX_ERROR = 256
 def message(notification: Notification, now: datetime) -> Message:
     """Build what is sent for a notification; `now` is when."""
     own = _OWN[notification.kind](notification.content)
-    return _message(notification.pk, notification.kind, notification.channel.kind, own, now=now)
+    sent = _message(notification.pk, notification.kind, notification.channel.kind, own, now=now)
+    return replace(sent, image=_image(notification.content))
 
 
 def test_message(id_: str, channel_kind: str, now: datetime) -> Message:
@@ -39,7 +43,7 @@ def test_message(id_: str, channel_kind: str, now: datetime) -> Message:
             "summary": _("This is a test. Nothing needs to be done."),
         },
     }
-    return _message(id_, TEST, channel_kind, own, now=now)
+    return replace(_message(id_, TEST, channel_kind, own, now=now), image=TEST_IMAGE)
 
 
 def link(path: str) -> str:
@@ -59,6 +63,16 @@ def _message(
         "debug": {"appVersion": settings.VERSION, "source": "dockrev"},
     }
     return Message(id_, kind, payload)
+
+
+def _image(content: dict[str, Any]) -> Image | None:
+    """The only image that is new; one that an earlier version wrote of has no name."""
+    images = {
+        Image(new["candidate_image"], new["candidate_digest"])
+        for new in content["found"]
+        if "candidate_image" in new
+    }
+    return images.pop() if len(images) == 1 else None
 
 
 def _new_version(content: dict[str, Any]) -> dict[str, Any]:

@@ -41,6 +41,11 @@ class Channel(models.Model):
         """The configuration in clear. Never put it into a log, a page or an answer."""
         return dict(json.loads(self.config or "{}"))
 
+    @property
+    def takes_one_image(self) -> bool:
+        """Whether each message there is about one image."""
+        return self.kind in channels.TRANSPORTS and channels.TRANSPORTS[self.kind].one_image_each
+
     def wants(self, event: str, stack_id: str = "") -> bool:
         """The choice of stacks says nothing about what belongs to no stack."""
         fits = not (stack_id and self.stack_ids) or stack_id in self.stack_ids

@@ -76,7 +76,10 @@ class Channels(APIView):
 
     @extend_schema(request=NewChannel, responses={201: ChannelFacts})
     def post(self, request: Request) -> Response:
-        """Make a channel: on, and for every kind of message, unless it is said otherwise."""
+        """Make a channel: on, and for every kind of message, unless it is said otherwise.
+
+        One of kind `doco-cd` hears of newer images alone; other kinds of message are left out.
+        """
         given = body(NewChannel, request)
         row = Channel(kind=given["kind"], events=list(announce.EVENTS))
         return Response(ChannelFacts(_save(row, given)).data, status=201)
@@ -110,7 +113,10 @@ class ChannelTest(APIView):
 
     @extend_schema(request=None, responses=TestFacts)
     def post(self, request: Request, channel_id: str) -> Response:
-        """Send a message that says it is a test, and say what came of it."""
+        """Send a message that says it is a test, and say what came of it.
+
+        doco-cd knows no tests: it is sent an image that is nowhere, `dockrev.invalid/test:test`.
+        """
         return Response(TestFacts(outbox.send_test(_channel(channel_id))).data)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from notifications.channels.base import Transport
+from notifications.channels.doco_cd import DocoCd
 from notifications.channels.webhook import Webhook
 
-TRANSPORTS: dict[str, type[Transport]] = {t.kind: t for t in (Webhook,)}
+TRANSPORTS: dict[str, type[Transport]] = {t.kind: t for t in (Webhook, DocoCd)}
 
 
 def choices() -> list[tuple[str, str]]:

@@ -11,12 +11,24 @@ from django import forms
 
 
 @dataclass(frozen=True)
+class Image:
+    """What there is now: registry/repository:tag, and the digest behind it."""
+
+    name: str
+    digest: str
+
+
+@dataclass(frozen=True)
 class Message:
-    """One message, ready to send. `id` is the same at every try."""
+    """One message, ready to send. `id` is the same at every try.
+
+    `image` is the one image that all of it is about; None where there are more, or none.
+    """
 
     id: str
     kind: str
     payload: Mapping[str, Any]
+    image: Image | None = None
 
 
 class SendError(Exception):
@@ -36,6 +48,8 @@ class Transport(ABC):
     form: ClassVar[type[forms.Form]]
     secret_fields: ClassVar[frozenset[str]] = frozenset()
     address: ClassVar[str]  # the field that says whose server the secrets are for
+    # Whether it is for images alone: it hears of nothing else, and each is a message of its own.
+    one_image_each: ClassVar[bool] = False
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self.config = config

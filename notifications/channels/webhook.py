@@ -9,11 +9,10 @@ from hashlib import sha256
 from typing import ClassVar
 
 from django import forms
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from dockrev import http
-from notifications.channels.base import Message, SendError, Transport
+from notifications.channels.base import Message, Transport
+from notifications.channels.posting import post
 
 MAX_HEADERS, MAX_HEADER = 20, 2000
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
@@ -48,20 +47,10 @@ class Webhook(Transport):
         body = json.dumps(message.payload, ensure_ascii=False, separators=(",", ":")).encode()
         headers = {
             **(self.config.get("headers") or {}),
-            "Content-Type": "application/json",
             "X-Dockrev-Event": message.kind,
             "X-Dockrev-Delivery": message.id,
         }
         if secret := self.config.get("secret"):
             mac = hmac.new(secret.encode(), body, sha256).hexdigest()
             headers["X-Dockrev-Signature-256"] = f"sha256={mac}"
-        try:
-            answer = http.request("POST", self.config["url"], body=body, headers=headers)
-        except http.Unreachable as error:
-            raise SendError(str(error)) from error
-        if answer.status == 410:
-            raise SendError(gettext("It answered 410 Gone."), permanent=True, status=answer.status)
-        if not 200 <= answer.status < 300:
-            text = gettext("It answered %(status)d.") % {"status": answer.status}
-            raise SendError(text, status=answer.status)
-        return answer.status
+        return post(self.config["url"], body, headers)

@@ -208,6 +208,7 @@ class TestMinimumAge:
         check(service)
         (new,) = Notification.objects.get().content["found"]
         assert new["candidate_tag"] == "1.1"
+        assert new["candidate_image"] == f"{new['image'].rpartition(':')[0]}:1.1"
         assert service.candidates.get(tag="1.2").announced_at is None
 
     def test_it_is_up_to_date_where_all_waits(self, service: Service) -> None:

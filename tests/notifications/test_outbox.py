@@ -52,6 +52,7 @@ def news(service: str = "api", image: str = "ghcr.io/acme/api:1", stack: str = "
         candidate_tag="1",
         candidate_display_tag="1",
         candidate_digest=digest(image),
+        candidate_image=image,
         step="rebuilt",
     )
 
