@@ -2,42 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-from urllib.request import Request, urlopen
-
 import pytest
 
 from tests.fake_github.server import FakeGitHub
 from tests.github import TOKEN, published
+from tests.processes.api import Api
 from tests.processes.instance import Instance, until
-
-
-class Api:
-    """Calls an instance with an admin's token."""
-
-    def __init__(self, instance: Instance) -> None:
-        self.instance = instance
-        made = instance.command("token", "create", "--user", "admin")
-        self.headers = {
-            "Authorization": f"Bearer {made.stdout.strip()}",
-            "Content-Type": "application/json",
-        }
-
-    def call(self, method: str, path: str, **body: Any) -> Any:
-        raw = json.dumps(body).encode() if body else None
-        asked = Request(self.instance.url(path), raw, self.headers, method=method)  # noqa: S310 - ours
-        with urlopen(asked, timeout=20) as answer:  # noqa: S310 - the same
-            return json.load(answer)
-
-    def deliveries(self) -> dict[str, tuple[bool, int]]:
-        """Of packages, by the sender's id: whether it was brought in, and how often it came."""
-        rows = self.call("GET", "/api/deliveries")["deliveries"]
-        return {
-            row["senderId"]: (row["reconciled"], row["attempts"])
-            for row in rows
-            if row["event"] == "package"
-        }
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ PROGRAMS = {
     "engine": ("dockerd", "docker-registry", "docker-compose", "unshare", "setpriv"),
     "registry": ("docker-registry", "setpriv"),
     "browser": ("chromium",),
+    "shell": ("bash", "curl", "openssl"),
 }
 STATIC_BUSYBOX = Path("/bin/busybox")
 PLUGIN_DIRECTORIES = (
