@@ -87,7 +87,10 @@ class HookAccountAdmin(RowAdmin):
     form = HookAccountForm
     list_display = ("name", "provider", "receiver", "callback_url")
     list_select_related = ("receiver",)
-    fields = ("provider", "receiver", "name", "api_url", "callback_url", "credential")
+    fields = (
+        "provider", "receiver", "name", "api_url", "username", "credential", "authorities",
+        "callback_url", "verify_tls",
+    )  # fmt: skip
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return ("provider", "receiver") if obj else ()

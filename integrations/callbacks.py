@@ -8,11 +8,11 @@ from rest_framework.request import Request
 
 from dockrev import preferences
 from integrations.endpoints import check_endpoint
+from integrations.hooks.tokens import HIDDEN
 from integrations.models import HookAccount, Receiver
 from integrations.paths import PREFIX
 from integrations.receivers import CALLERS
-
-HIDDEN = "••••"
+from integrations.receivers.github import GitHubPackages
 
 
 def url_of(kind: str, base: str) -> str:
@@ -47,19 +47,34 @@ def base_url(request: Request | HttpRequest) -> str:
 
 
 def callback_of(account: HookAccount) -> str:
-    """Where an account's hooks call: as it was set, else by the public URL; empty if there is none.
+    """Where an account's hooks call; empty if there is no such URL.
 
-    It holds the secret of receivers with a token in their path, and `callback_url` does not. Needs
-    the account's receiver, and asks for a setting.
+    It holds the secret of receivers with a token in their path. Needs the account's receiver, and
+    asks for a setting.
     """
-    base = preferences.get("public_base_url").rstrip("/")
-    url = account.callback_url or default_callback(account.receiver.kind, base)
+    url = place_of(account)
     return with_token(account.receiver, url) if url else ""
 
 
+def shown_callback(account: HookAccount) -> str:
+    """The same, without its token."""
+    url = place_of(account)
+    return f"{url}/{HIDDEN}" if url and CALLERS[account.receiver.kind].token_in_path else url
+
+
+def place_of(account: HookAccount) -> str:
+    """Where an account's hooks call, as it was set, else by the public URL; without a token."""
+    base = preferences.get("public_base_url").rstrip("/")
+    return account.callback_url or default_callback(account.receiver.kind, base)
+
+
 def default_callback(kind: str, base: str) -> str:
-    """The callback URL below a base URL; empty where a provider would not take it."""
+    """The callback URL below a base URL; empty where a provider would not take it.
+
+    GitHub wants https; others may be on the same network.
+    """
+    url, may_be_plain = url_of(kind, base), kind != GitHubPackages.kind
     try:
-        return check_endpoint(url_of(kind, base)) if base else ""
+        return check_endpoint(url, may_be_plain=may_be_plain) if base else ""
     except ValidationError:
         return ""

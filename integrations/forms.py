@@ -12,13 +12,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from checks.registry.reference import is_host_name, normal_host
+from dockrev import authorities
 from dockrev.environment import fits_header
 from dockrev.fields import MASK
 from dockrev.forms import RowForm
 from integrations import rotation
 from integrations.endpoints import check_endpoint
-from integrations.github.client import is_same_server
-from integrations.github.inputs import BadInput, read
+from integrations.hooks.client import is_same_server
+from integrations.hooks.github import GitHub
+from integrations.hooks.provider import BadTarget, Proof, Provider
+from integrations.hooks.providers import PROVIDERS
+from integrations.hooks.tokens import token_of
 from integrations.models import HookAccount, HookTarget, Receiver
 from integrations.paths import token_hash
 from integrations.receivers import CALLERS
@@ -27,6 +31,7 @@ from integrations.receivers.base import Caller, Option
 MAX_PAT = 255
 MAX_OPTION = 500
 TOKEN = re.compile(r"[A-Za-z0-9._~-]+")  # needs no escape in a path
+MAX_PASSWORD = 2000
 
 
 class ReceiverForm(RowForm):
@@ -109,39 +114,104 @@ class HookAccountForm(RowForm):
     """A stored token goes to no other server than the one for which it was entered."""
 
     also = ("credential_report", "credential_set_at")
+    authorities = forms.CharField(
+        label=gettext_lazy("CA certificates"),
+        required=False,
+        max_length=authorities.MOST_CHARACTERS,
+        widget=forms.Textarea(attrs={"rows": 5, "spellcheck": "false"}),
+    )
 
     class Meta:
         model = HookAccount
-        fields = ("name", "api_url", "callback_url", "credential")
+        fields = (
+            "name",
+            "api_url",
+            "username",
+            "credential",
+            "authorities",
+            "callback_url",
+            "verify_tls",
+        )
 
     def clean_api_url(self) -> str:
-        url = self.cleaned_data["api_url"]
-        return check_endpoint(url) if url else ""
+        url = self.cleaned_data["api_url"].strip()
+        if not url and not self._provider().default_api_url:
+            raise forms.ValidationError(_("Say where it is."))
+        return self._checked(url) if url else ""
 
     def clean_callback_url(self) -> str:
-        url = self.cleaned_data["callback_url"]
-        return check_endpoint(url) if url else ""
+        """Where its last part is the secret, that is kept elsewhere, and encrypted."""
+        url = self.cleaned_data["callback_url"].strip()
+        url = self._checked(url) if url else ""
+        last = token_of(url)
+        if self._provider().proof == Proof.URL and last and last in self._secrets():
+            return url.removesuffix(last).rstrip("/")
+        return url
+
+    def clean_username(self) -> str:
+        name: str = self.cleaned_data["username"].strip()
+        if ":" in name or not name.isprintable():
+            raise forms.ValidationError(_("A user name has no colon and no control characters."))
+        return name
 
     def clean_credential(self) -> str:
-        pat: str = self.cleaned_data["credential"].strip()
-        if pat.endswith("...") or pat == MASK:
+        token: str = self.cleaned_data["credential"].strip()
+        if token == MASK:
+            return ""
+        if self._provider().has_user:
+            fits = len(token) <= MAX_PASSWORD and token.isprintable()
+        elif token.endswith("..."):
             return ""  # how a stored one is shown
-        if len(pat) > MAX_PAT or not pat.isascii() or not pat.isprintable() or " " in pat:
+        else:
+            fits = len(token) <= MAX_PAT and token.isascii() and token.isprintable()
+            fits = fits and " " not in token
+        if not fits:
             raise forms.ValidationError(_("This is not a token."))
-        return pat
+        return token
+
+    def clean_authorities(self) -> str:
+        text: str = self.cleaned_data["authorities"]
+        try:
+            return authorities.normal(text) if text.strip() else ""
+        except authorities.BadAuthorities as error:
+            raise forms.ValidationError(str(error)) from None
 
     def clean(self) -> None:
-        kept = self.instance.credential and not self.cleaned_data.get("credential")
-        url = self.cleaned_data.get("api_url")
-        if kept and url is not None and not is_same_server(url, self.instance.api_url):
+        data, provider = self.cleaned_data, self._provider()
+        kept = self.instance.credential and not data.get("credential")
+        url, before = data.get("api_url"), self.instance.api_url
+        here = provider.default_api_url
+        if kept and url is not None and not _is_same(url or here, before or here):
             self.add_error("credential", _("Enter the token again: it would go to another server."))
+        if provider.has_user and (kept or data.get("credential")) and not data.get("username"):
+            self.add_error("username", _("Whose token is it?"))
+        receiver = data.get("receiver")
+        if receiver is not None and receiver.kind != provider.receiver:
+            self.add_error("receiver", _("This receiver takes no calls of such hooks."))
 
     def write(self) -> None:
-        if self.cleaned_data["credential"] or self.instance.api_url != self.initial.get("api_url"):
+        asked = ("api_url", "username", "authorities")
+        changed = any(getattr(self.instance, key) != self.initial.get(key) for key in asked)
+        if self.cleaned_data["credential"] or changed:
             self.instance.credential_report = {}
         if self.cleaned_data["credential"]:
             self.instance.credential_set_at = timezone.now()
         super().write()
+
+    def _provider(self) -> type[Provider]:
+        """That of the account, or the one that is chosen, where a new one is made in the admin."""
+        return PROVIDERS[self.cleaned_data.get("provider") or self.instance.provider]
+
+    def _checked(self, url: str) -> str:
+        return check_endpoint(url, may_be_plain=self._provider() is not GitHub)
+
+    def _secrets(self) -> set[str]:
+        row = Receiver.objects.filter(pk=self.instance.receiver_id).first()
+        return {row.secret, row.previous_secret} - {""} if row else set()
+
+
+def _is_same(one: str, other: str) -> bool:
+    return one == other or is_same_server(one, other)
 
 
 class HookTargetForm(RowForm):
@@ -157,26 +227,25 @@ class HookTargetForm(RowForm):
     def clean(self) -> None:
         """Bring what was typed into one form; which forms there are depends on the account."""
         account, text = self.cleaned_data.get("account"), self.cleaned_data.get("full_name", "")
+        provider = PROVIDERS[account.provider] if account else GitHub
         try:
-            named = read(text, api_url=account.api_url if account else "")
-        except BadInput as error:
+            name = provider.read_target(text, account.api_url if account else "")
+        except BadTarget as error:
             self.add_error("full_name", str(error))
             return
-        if named.kind != "repo":
-            self.add_error("full_name", _("Name one repository: owner/name."))
-        if self.instance.hook_id and named.full_name.lower() != self.instance.name_key:
+        if self.instance.hook_id and name.lower() != self.instance.name_key:
             text = _(
                 "It has a webhook: remove it, and add the other, so that the webhook goes too."
             )
             self.add_error("full_name", text)
-        same = HookTarget.objects.filter(account=account, name_key=named.full_name.lower())
+        same = HookTarget.objects.filter(account=account, name_key=name.lower())
         twin = same.exclude(pk=self.instance.pk).first()
         if twin and (not twin.removed or not self.instance._state.adding):
             self.add_error("full_name", _("This repository is tracked already."))
         elif twin:
             self.instance = twin
         self.instance.removed = False
-        self.cleaned_data["full_name"] = named.full_name
+        self.cleaned_data["full_name"] = name
 
 
 def clean_options(

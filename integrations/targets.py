@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -13,7 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from checks.models import Registry, Service
 from dockrev.errors import NotFound
-from integrations.callbacks import callback_of
+from integrations.callbacks import shown_callback
 from integrations.hooks.plan import same_url
 from integrations.hooks.tokens import fingerprint
 from integrations.matching import FRONTS
@@ -126,7 +127,7 @@ def pending(account: HookAccount) -> int:
     receiver = account.receiver
     if not (receiver.enabled and receiver.secret and account.credential):
         return 0
-    callback = callback_of(account)
+    callback = shown_callback(account)
     urls = with_hook(account).values_list("hook_url", flat=True).distinct()
     others = [url for url in urls.order_by() if not same_url(url, callback)]
     stale = Q(last_sync_at=None) | Q(hook_url__in=others)
@@ -138,12 +139,30 @@ def pending(account: HookAccount) -> int:
 
 def count(account: HookAccount) -> Counts:
     """One query."""
+    counts = present(account).aggregate(**_counted())
+    return Counts(counts.pop("total"), counts.pop("chosen"), counts)
+
+
+def counts_of(accounts: Iterable[HookAccount]) -> dict[str, Counts]:
+    """Those of many accounts, by their ids. One query."""
+    keys = [account.pk for account in accounts]
+    rows = HookTarget.objects.filter(account__in=keys, removed=False).order_by()
+    names = ("total", "chosen", *State.values)
+    counted = rows.values("account").annotate(**_counted()).values_list("account", *names)
+    found = {key: numbers for key, *numbers in counted}
+    none = [0] * len(names)
+    return {key: _counts(names, found.get(key, none)) for key in keys}
+
+
+def _counts(names: Iterable[str], numbers: Iterable[int]) -> Counts:
+    named = dict(zip(names, numbers, strict=True))
+    return Counts(named.pop("total"), named.pop("chosen"), named)
+
+
+def _counted() -> dict[str, Count]:
     selected = Q(selected=True)
     states = {state: Count("pk", filter=selected & Q(hook_state=state)) for state in State.values}
-    counts = present(account).aggregate(
-        total=Count("pk"), chosen=Count("pk", filter=selected), **states
-    )
-    return Counts(counts.pop("total"), counts.pop("chosen"), counts)
+    return {"total": Count("pk"), "chosen": Count("pk", filter=selected), **states}
 
 
 def failing(account: HookAccount, heard: datetime | None) -> HookTarget | None:

@@ -80,7 +80,7 @@ def resolve(account: HookAccount, text: str) -> Resolved:
     transaction.
     """
     named = read_input(account, text)
-    owned = _owned(account, named, _in_time())
+    owned = _owned(account, named, in_time())
     known = {row.name_key: row for row in present(account).filter(owner_key=named.owner.lower())}
     running = deployed(account, named.owner)
     found = []
@@ -114,7 +114,7 @@ def add(
     says something. Raises what `resolve` does, and Conflict. Never inside a transaction.
     """
     named = read_input(account, text)
-    owned = _owned(account, named, progress or _in_time())
+    owned = _owned(account, named, progress or in_time())
     if selected is None and named.kind == "repo":
         selected = True
     return _write(account, text, named, owned, selected=selected)
@@ -152,6 +152,23 @@ def remove_one(account: HookAccount, full_name: str, *, field: str = "repo") -> 
         forget(present(account).filter(pk=row.pk))
 
 
+@transaction.atomic
+def track(account: HookAccount, each: Repository, *, selected: bool) -> None:
+    """Track what is no repository at GitHub: it was typed or picked by its own name.
+
+    Raises Conflict.
+    """
+    account = HookAccount.objects.select_for_update().get(pk=account.pk)
+    row = account.targets.filter(name_key=each.full_name.lower()).first()
+    if row is None and present(account).count() >= MAX_TARGETS:
+        raise Conflict(_("No more can be added."), limit=MAX_TARGETS)
+    if row is None:
+        _row(account, each, selected=selected).save()
+    else:
+        row.removed, row.selected = False, selected
+        row.save(update_fields=["removed", "selected"])
+
+
 def select(repositories: QuerySet[HookTarget], *, selected: bool) -> int:
     """Select them, or not any more; how many that changes. GitHub hears of it by the next sync."""
     return repositories.exclude(selected=selected).update(selected=selected)
@@ -166,6 +183,19 @@ def forget(targets: QuerySet[HookTarget]) -> int:
     return kept + gone
 
 
+def in_time() -> Progress:
+    """For who waits for the answer: a list that takes longer than they would is a job's."""
+    ends = time.monotonic() + LONGEST_LIST
+
+    def tell(done: int, total: int) -> None:
+        if time.monotonic() > ends:
+            raise Unavailable(
+                _("Listing this owner takes too long: add it on the page, which makes a job.")
+            )
+
+    return tell
+
+
 def _owned(account: HookAccount, named: Named, progress: Progress) -> Owned:
     """The repositories that a name stands for. A repository's own needs no call to GitHub."""
     if named.kind == "repo":
@@ -177,19 +207,6 @@ def _owned(account: HookAccount, named: Named, progress: Progress) -> Owned:
     except ProviderError as error:
         credentials.refuse(account, error)
     return owned if owned.repositories else Owned((), (*owned.warnings, *_why_none(account)))
-
-
-def _in_time() -> Progress:
-    """For who waits for the answer: a list that takes longer than they would is a job's."""
-    ends = time.monotonic() + LONGEST_LIST
-
-    def tell(done: int, total: int) -> None:
-        if time.monotonic() > ends:
-            raise Unavailable(
-                _("Listing this owner takes too long: add it on the page, which makes a job.")
-            )
-
-    return tell
 
 
 def _why_none(account: HookAccount) -> list[str]:

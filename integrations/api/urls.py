@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from django.urls import path
 
-from integrations.api import deliveries, github_packages, receivers
+from integrations.api import deliveries, github_packages, hook_accounts, receivers
+
+_account = "hook-accounts/<id:account_id>"
 
 urlpatterns = [
     path("receivers", receivers.Receivers.as_view()),
@@ -13,6 +15,15 @@ urlpatterns = [
     path("deliveries", deliveries.Deliveries.as_view()),
     path("deliveries/<id:delivery_id>", deliveries.DeliveryDetail.as_view()),
     path("deliveries/<id:delivery_id>/replay", deliveries.DeliveryReplay.as_view()),
+    path("hook-accounts", hook_accounts.HookAccounts.as_view()),
+    path(_account, hook_accounts.HookAccountDetail.as_view()),
+    path(f"{_account}/test", hook_accounts.HookAccountTest.as_view()),
+    path(f"{_account}/targets", hook_accounts.HookTargets.as_view()),
+    path(f"{_account}/targets/possible", hook_accounts.PossibleHookTargets.as_view()),
+    path(f"{_account}/sync", hook_accounts.HookSync.as_view()),
+    path(f"{_account}/audit", hook_accounts.HookAudit.as_view()),
+    path(f"{_account}/repair", hook_accounts.HookRepair.as_view()),
+    path(f"{_account}/remove-hooks", hook_accounts.HookRemoval.as_view()),
     path("github-packages/settings", github_packages.PackagesSettings.as_view()),
     path("github-packages/settings/rotate-secret", github_packages.PackagesRotation.as_view()),
     path("github-packages/callback-test", github_packages.CallbackTest.as_view()),

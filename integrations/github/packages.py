@@ -93,6 +93,9 @@ def _account_form(account: HookAccount, given: dict[str, Any]) -> HookAccountFor
         "api_url": given.get("apiUrl", account.api_url) or "",
         "callback_url": given.get("callbackUrl", account.callback_url) or "",
         "credential": given.get("pat") or "",
+        "username": account.username,
+        "authorities": account.authorities,
+        "verify_tls": account.verify_tls,
     }
     return HookAccountForm(data, instance=account)
 

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from checks.run import Run
 from checks.tasks import JobFailed
 from dockrev.fields import UnreadableSecret
-from integrations.callbacks import callback_of
+from integrations.callbacks import callback_of, place_of
 from integrations.hooks.plan import Known, Sought, same_url
 from integrations.hooks.provider import Hook, Hooks, Proof, Provider, Wanted
 from integrations.hooks.providers import provider_of
@@ -64,7 +64,7 @@ def open_account(run: Run, *, enabled: bool = True) -> tuple[HookAccount, Provid
 
 
 def aim_of(account: HookAccount, provider: Provider) -> Aim:
-    url, secret = callback_of(account), account.receiver.secret
+    url, secret = place_of(account), account.receiver.secret
     in_url = provider.proof == Proof.URL
     full, shown = (with_token(url, secret), with_token(url, HIDDEN)) if in_url else (url, url)
     return Aim(

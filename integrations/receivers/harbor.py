@@ -72,6 +72,7 @@ class Harbor(Receiver):
             body = json_object(incoming.body)
         except NotAnObject:
             return Reading(Verdict.INVALID_JSON, **known)
+        known["dedupe_key"] = _key_of(body)
         event = text(body, "type", limit=60) or text(body, "event_type", limit=60)
         known |= {"event": event, **_as_cloud_event(body)}
         data = member(body, "data") if "specversion" in body else member(body, "event_data")
@@ -124,6 +125,11 @@ def _as_cloud_event(body: dict[str, Any]) -> dict[str, str]:
         return {}
     key = sha256(json.dumps([source, sender_id]).encode()).hexdigest()
     return {"dedupe_key": key, "sender_id": sender_id}
+
+
+def _key_of(body: dict[str, Any]) -> str:
+    """The same, in whatever order: Harbor's list of what it sent has another than its calls."""
+    return sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
 def _verdict(images: tuple[ImageEvent, ...]) -> Verdict:

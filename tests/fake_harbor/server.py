@@ -143,10 +143,11 @@ class FakeHarbor:
         *,
         times: int = 1,
         done: bool = False,
-        **headers: str,
+        retry_after: str = "",
     ) -> None:
         reply = error(status, "SAID", f"harbor says {status}")
-        reply.headers.update(headers)
+        if retry_after:
+            reply.headers["Retry-After"] = retry_after
         self.faults.append(Fault(method, path, reply, done, times))
 
     def asked(self, *, about: str = "/webhook/policies") -> list[str]:

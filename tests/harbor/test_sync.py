@@ -288,7 +288,7 @@ class TestErrors:
         self, harbor: FakeHarbor, track: Track, sync: Sync
     ) -> None:
         track()
-        harbor.fail("GET", "/projects/library/webhook/policies", 429, **{"Retry-After": "3600"})
+        harbor.fail("GET", "/projects/library/webhook/policies", 429, retry_after="3600")
         job = sync()
         assert job.status == "queued" and job.summary["resumesAt"]
 

@@ -136,7 +136,7 @@ def audit(account: HookAccount) -> Job:
 def kept() -> str:
     """All that is stored of jobs and targets."""
     rows = [*HookTarget.objects.all(), *Job.objects.all()]
-    return serializers.serialize("json", rows)
+    return str(serializers.serialize("json", rows))
 
 
 class TestOneRepository:
