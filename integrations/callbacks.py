@@ -56,16 +56,16 @@ def callback_of(account: HookAccount) -> str:
     return with_token(account.receiver, url) if url else ""
 
 
-def shown_callback(account: HookAccount) -> str:
-    """The same, without its token."""
-    url = place_of(account)
+def shown_callback(account: HookAccount, base: str | None = None) -> str:
+    """The same, without its token; with the public URL given, no setting is asked for."""
+    url = place_of(account, base)
     return f"{url}/{HIDDEN}" if url and CALLERS[account.receiver.kind].token_in_path else url
 
 
-def place_of(account: HookAccount) -> str:
+def place_of(account: HookAccount, base: str | None = None) -> str:
     """Where an account's hooks call, as it was set, else by the public URL; without a token."""
-    base = preferences.get("public_base_url").rstrip("/")
-    return account.callback_url or default_callback(account.receiver.kind, base)
+    base = preferences.get("public_base_url") if base is None else base
+    return account.callback_url or default_callback(account.receiver.kind, base.rstrip("/"))
 
 
 def default_callback(kind: str, base: str) -> str:

@@ -13,6 +13,7 @@ from checks.api.shapes import QueuedJob
 from checks.models import Job
 from checks.queue import Queued
 from dockrev.api.answers import PageQuery, body, page_of, query
+from dockrev.errors import InvalidArgument
 from dockrev.permissions import Role
 from integrations import targets
 from integrations.api.hook_shapes import (
@@ -30,6 +31,7 @@ from integrations.api.hook_shapes import (
     PossibleTargets,
     TargetChoice,
     TargetName,
+    context_of,
 )
 from integrations.hooks import asking, credentials, picking, setup
 from integrations.models import HookAccount
@@ -42,7 +44,7 @@ class HookAccounts(APIView):
     def get(self, request: Request) -> Response:
         """GitHub's, which is there from the first start, and those that were added."""
         page = page_of("hookAccounts", setup.accounts(), query(PageQuery, request))
-        context = {"counts": targets.counts_of(page["hookAccounts"])}
+        context = context_of(page["hookAccounts"])
         return Response(HookAccountList(page, context=context).data)
 
     @extend_schema(request=NewHookAccount, responses={201: HookAccountFacts})
@@ -139,13 +141,18 @@ class HookSync(APIView):
     def post(self, request: Request, account_id: str) -> Response:
         """Bring hooks in line with what is selected; the job says what became of each."""
         given = body(HookSyncWish, request)
-        queued = asking.sync(
-            setup.find(account_id),
-            **_asked(request),
-            repos=given.get("targets"),
-            dry_run=given["dryRun"],
-            resolve=[_choice(each) for each in given.get("resolveConflicts", ())],
-        )
+        try:
+            queued = asking.sync(
+                setup.find(account_id),
+                **_asked(request),
+                repos=given.get("targets"),
+                dry_run=given["dryRun"],
+                resolve=[_choice(each) for each in given.get("resolveConflicts", ())],
+            )
+        except InvalidArgument as error:
+            details = dict(error.details)
+            field = {"repos": "targets"}.get(details.pop("field"), "resolveConflicts")
+            raise InvalidArgument(field, error.message, **details) from error
         return _queued(queued)
 
 
@@ -190,5 +197,5 @@ def _queued(queued: Queued) -> Response:
 
 
 def _answer(account: HookAccount, *, status: int = 200) -> Response:
-    context = {"counts": targets.counts_of([account])}
+    context = context_of([account])
     return Response(HookAccountFacts(account, context=context).data, status=status)

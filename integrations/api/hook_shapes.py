@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from dockrev import authorities
+from dockrev import authorities, preferences
 from dockrev.api.answers import Page, PageQuery
 from dockrev.api.fields import Flag, Moment, NoneIfEmpty, Text
 from dockrev.fields import MASK
@@ -46,6 +47,8 @@ class HookCounts(serializers.Serializer[Any]):
 
 
 class HookAccountFacts(serializers.Serializer[HookAccount]):
+    """Needs the context of `context_of`."""
+
     id = serializers.CharField()
     provider = serializers.ChoiceField(HookAccount.Provider.choices)
     name = serializers.CharField()
@@ -82,11 +85,17 @@ class HookAccountFacts(serializers.Serializer[HookAccount]):
 
     def get_callbackUrl(self, account: HookAccount) -> str | None:
         """A token at its end is not shown."""
-        return shown_callback(account) or None
+        return shown_callback(account, self.context["base"]) or None
 
     @extend_schema_field(HookCounts)
     def get_targets(self, account: HookAccount) -> Any:
         return HookCounts(self.context["counts"][account.pk]).data
+
+
+def context_of(accounts: Iterable[HookAccount]) -> dict[str, Any]:
+    """What is asked for once, however many accounts are shown."""
+    base = preferences.get("public_base_url")
+    return {"counts": targets.counts_of(accounts), "base": base}
 
 
 class HookAccountList(Page):
