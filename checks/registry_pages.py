@@ -19,6 +19,7 @@ from checks.models import Registry
 from checks.registry.presets import PRESETS
 from checks.registry.reference import is_host_name, normal_host
 from checks.registry_form import RegistryForm
+from checks.registry_links import LINKS
 from dockrev.errors import ApiError
 from dockrev.fields import UnreadableSecret
 from dockrev.pages import PER_PAGE, PageRequest
@@ -33,6 +34,7 @@ def show_registries(request: PageRequest) -> HttpResponse:
     context = {
         "health": registries.Health(known),
         "page": Paginator(known, PER_PAGE).get_page(request.GET.get("page")),
+        "links": LINKS,
     }
     return render(request, "checks/registries.html", context)
 
@@ -124,7 +126,7 @@ def _page(
 
 
 def _state(request: HttpRequest) -> dict[str, Any]:
-    return {"health": registries.Health(registries.look())}
+    return {"health": registries.Health(registries.look()), "links": LINKS}
 
 
 SECTION = Section(

@@ -17,10 +17,12 @@ class IntegrationsConfig(AppConfig):
     verbose_name = _("Integrations")
 
     def ready(self) -> None:
+        from checks import registry_links  # noqa: PLC0415 - models load after apps
         from checks.releases import accounts  # noqa: PLC0415 - models load after apps
         from dockrev import preferences  # noqa: PLC0415 - models load after apps
         from integrations.first_rows import make_first_rows  # noqa: PLC0415 - the same
         from integrations.github.pages import SECTION  # noqa: PLC0415 - the same
+        from integrations.hooks.pages import LINK  # noqa: PLC0415 - the same
         from integrations.ingest import match_again  # noqa: PLC0415 - the same
         from integrations.models import Delivery  # noqa: PLC0415 - the same
         from integrations.release_accounts import HookAccounts  # noqa: PLC0415 - the same
@@ -28,6 +30,7 @@ class IntegrationsConfig(AppConfig):
         post_migrate.connect(make_first_rows, sender=self)
         job_finished.connect(match_again, dispatch_uid="integrations.match_again")
         sections.register(SECTION)
+        registry_links.register(LINK)
         accounts.register(HookAccounts())
         retention.register(
             "deliveries",

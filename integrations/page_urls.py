@@ -6,13 +6,24 @@ from django.urls import path
 
 from integrations import pages
 from integrations.github import pages as github_pages
+from integrations.hooks import pages as hook_pages
 
 _github = "settings/github-packages"
+
+_hooks = "settings/hook-accounts"
 
 urlpatterns = [
     path("deliveries", pages.show_deliveries, name="deliveries"),
     path("deliveries/<id:delivery_id>", pages.show_delivery, name="delivery"),
     path("deliveries/<id:delivery_id>/replay", pages.replay_delivery, name="replay_delivery"),
+    path(_hooks, hook_pages.show_accounts, name="hook_accounts"),
+    path(f"{_hooks}/add/<slug:provider>", hook_pages.add_account, name="add_hook_account"),
+    path(f"{_hooks}/<id:account_id>", hook_pages.show_account, name="hook_account"),
+    path(f"{_hooks}/<id:account_id>/work", hook_pages.show_account_work, name="hook_account_work"),
+    path(f"{_hooks}/<id:account_id>/add", hook_pages.add_targets, name="add_hook_targets"),
+    path(
+        f"{_hooks}/<id:account_id>/<slug:button>", hook_pages.press_button, name="press_hook_button"
+    ),
     path(_github, github_pages.show, name="github_packages"),
     path(f"{_github}/work", github_pages.show_work, name="github_work"),
     path(f"{_github}/add", github_pages.add, name="github_add"),

@@ -183,7 +183,7 @@ class HookRemoval(APIView):
         return _queued(asking.remove_all(setup.find(account_id), **_asked(request)))
 
 
-def _asked(request: Request) -> dict[str, str]:
+def _asked(request: Request) -> asking.Asked:
     return {"username": request.user.get_username(), "reason": Job.Reason.API}
 
 

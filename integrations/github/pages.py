@@ -15,12 +15,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
-from django_htmx.http import HttpResponseClientRedirect, trigger_client_event
 
 from checks.models import Job
-from dockrev.errors import ApiError, CredentialRejected, InvalidArgument
+from dockrev.errors import CredentialRejected, InvalidArgument
 from dockrev.fields import MASK, SecretInput
-from dockrev.pages import PageRequest, acted, given, page_of, words_of
+from dockrev.pages import PageRequest, page_of, words_of
 from dockrev.permissions import Role, View, requires
 from dockrev.sections import Section
 from integrations import rotation, targets, tracking
@@ -30,10 +29,10 @@ from integrations.forms import MAX_PAT
 from integrations.github import packages, reachability
 from integrations.github.health import health_of
 from integrations.github.inputs import MAX_INPUT
-from integrations.hooks import asking, credentials, listing, results
+from integrations.hooks import buttons, credentials, listing, results
+from integrations.hooks.wording import REPOSITORIES, repositories_waiting
+from integrations.models import HookAccount
 from integrations.receivers.github import GitHubPackages
-
-MAX_NAMES = 200  # repositories of one form
 
 
 class ConnectionForm(forms.Form):
@@ -103,11 +102,8 @@ _ACTS = {"save": _save, "forget": _forget, "rotate": _rotate, "test": _test}
 def show_work(request: PageRequest) -> HttpResponse:
     """The last job. Whoever followed it to its end is told to look at all else again."""
     last = results.latest(packages.load().account)
-    response = render(request, "integrations/github/work.html", {"work": last})
-    followed = request.GET.get("following", "")
-    if followed and (last is None or last.job.pk != followed or not last.job.is_active):
-        trigger_client_event(response, "changed", after="settle")
-    return response
+    response = render(request, "integrations/hooks/work.html", {"work": last, **_shared()})
+    return buttons.followed(request, last, response)
 
 
 def action(act: Callable[[PageRequest, packages.Packages], None]) -> View:
@@ -117,13 +113,13 @@ def action(act: Callable[[PageRequest, packages.Packages], None]) -> View:
     @requires(Role.ADMIN)
     @wraps(act)
     def view(request: PageRequest) -> HttpResponse:
-        try:
-            act(request, packages.load())
-        except ApiError as error:
-            messages.error(request, error.message)
-            if request.htmx:
-                return HttpResponseClientRedirect(reverse("github_packages"))
-        return acted(request, reverse("github_packages") + "#repositories")
+        feature = packages.load()
+
+        def button(request: PageRequest, account: HookAccount) -> None:
+            act(request, feature)
+
+        page = reverse("github_packages")
+        return buttons.press(button, request, feature.account, page=page, part="repositories")
 
     return view
 
@@ -131,7 +127,7 @@ def action(act: Callable[[PageRequest, packages.Packages], None]) -> View:
 @action
 def add(request: PageRequest, feature: packages.Packages) -> None:
     """A repository at once, an owner by a job: GitHub has to list what they have."""
-    text = _text(request, "input", MAX_INPUT)
+    text = buttons.text_of(request, "input", MAX_INPUT)
     account = feature.account
     if tracking.read_input(account, text).kind == "owner":
         listing.ask(account, text, username=_who(request))
@@ -143,94 +139,41 @@ def add(request: PageRequest, feature: packages.Packages) -> None:
 
 @action
 def forget_owner(request: PageRequest, feature: packages.Packages) -> None:
-    change = tracking.remove(feature.account, _text(request, "input", MAX_INPUT))
+    change = tracking.remove(feature.account, buttons.text_of(request, "input", MAX_INPUT))
     messages.success(request, _("%(name)s is removed.") % {"name": change.named.full_name})
 
 
-@action
-def select(request: PageRequest, feature: packages.Packages) -> None:
-    """One repository, all that a filter finds, or, without scripts, what one page showed."""
-    given = request.POST
-    if "all" in given:
-        looked = targets.look(
-            feature.account, show=given.get("show", ""), words=given.get("q", "")[:200]
-        )
-        tracking.select(looked.repositories, selected=given["all"] == "on")
-        return
-    names = [given["only"]] if "only" in given else given.getlist("shown")[:MAX_NAMES]
-    chosen = {name.lower() for name in given.getlist("on")[:MAX_NAMES]}
-    keys = {name.lower() for name in names}
-    rows = targets.present(feature.account)
-    tracking.select(rows.filter(name_key__in=keys & chosen), selected=True)
-    tracking.select(rows.filter(name_key__in=keys - chosen), selected=False)
+def _button(button: buttons.Button) -> View:
+    @action
+    def act(request: PageRequest, feature: packages.Packages) -> None:
+        button(request, feature.account)
+
+    return act
 
 
-@action
-def remove(request: PageRequest, feature: packages.Packages) -> None:
-    tracking.remove_one(feature.account, _name(request))
-
-
-@action
-def ping(request: PageRequest, feature: packages.Packages) -> None:
-    row = targets.find(feature.account, _name(request))
-    asking.ping(feature.account, row)
-    words = _("GitHub sends a ping for %(name)s. It shows here once it came.")
-    messages.success(request, words % {"name": row.full_name})
-
-
-@action
-def sync(request: PageRequest, feature: packages.Packages) -> None:
-    repos = [_name(request)] if "repo" in request.POST else None
-    dry_run = request.POST.get("dryRun") == "on"
-    asking.sync(
-        feature.account, username=_who(request), reason=Job.Reason.UI, repos=repos, dry_run=dry_run
-    )
-
-
-@action
-def audit(request: PageRequest, feature: packages.Packages) -> None:
-    asking.audit(feature.account, username=_who(request), reason=Job.Reason.UI)
-
-
-@action
-def repair(request: PageRequest, feature: packages.Packages) -> None:
-    asking.repair(feature.account, username=_who(request), reason=Job.Reason.UI)
-
-
-@action
-def remove_hooks(request: PageRequest, feature: packages.Packages) -> None:
-    asking.remove_all(feature.account, username=_who(request), reason=Job.Reason.UI)
-
-
-@action
-def keep(request: PageRequest, feature: packages.Packages) -> None:
-    """End a conflict: the hook that was chosen stays, the others that were shown go."""
-    row = targets.find(feature.account, _name(request))
-    kept = request.POST.get(f"keep-{row.pk}", "")
-    shown = [str(hook["id"]) for hook in row.conflict_hooks]
-    if kept not in shown:
-        raise InvalidArgument("keep", _("Choose one of the hooks that are shown."))
-    others = [hook_id for hook_id in shown if hook_id != kept]
-    choice = {"repo": row.full_name, "keepHookId": kept, "deleteHookIds": others}
-    asking.sync(
-        feature.account,
-        username=_who(request),
-        reason=Job.Reason.UI,
-        repos=[row.full_name],
-        resolve=[choice],
-    )
+select = _button(buttons.select)
+remove = _button(buttons.remove)
+ping = _button(buttons.ping)
+sync = _button(buttons.sync)
+audit = _button(buttons.audit)
+repair = _button(buttons.repair)
+remove_hooks = _button(buttons.remove_hooks)
+keep = _button(buttons.keep)
 
 
 def _who(request: HttpRequest) -> str:
     return request.user.get_username()
 
 
-def _name(request: HttpRequest) -> str:
-    return _text(request, "repo", targets.MAX_NAME)
-
-
-def _text(request: HttpRequest, name: str, limit: int) -> str:
-    return given(request.POST, name).strip()[: limit + 1]
+def _shared() -> dict[str, Any]:
+    """What the templates of all accounts need."""
+    names = ("sync", "audit", "repair", "remove_hooks", "select", "remove", "ping", "keep", "work")
+    return {
+        "at": "GitHub",
+        "acts": {name: reverse(f"github_{name}") for name in names},
+        "wording": REPOSITORIES,
+        "place": reverse("github_packages"),
+    }
 
 
 def _page(
@@ -240,10 +183,11 @@ def _page(
     last = results.latest(feature.account)  # first: what a job that is over did is in the rest
     context = {
         "feature": feature,
-        "place": reverse("github_packages"),
+        "receiver": feature.receiver,
         "health": health_of(feature, credentials.report_of(feature.account)),
         "form": form or ConnectionForm(initial=_initial(request, feature)),
         "work": last,
+        **_shared(),
         **_beside_the_fields(feature),
         **_repositories(request, feature),
         **more,
@@ -268,9 +212,11 @@ def _beside_the_fields(feature: packages.Packages) -> dict[str, Any]:
 def _repositories(request: PageRequest, feature: packages.Packages) -> dict[str, Any]:
     account, is_on = feature.account, feature.receiver.enabled
     looked = targets.look(account, show=request.GET.get("show", "all"), words=words_of(request))
+    pending = targets.pending(account)
     return {
         "owners": [note for note in account.inputs if note["kind"] == "owner"],
-        "pending": targets.pending(feature.account),
+        "pending": pending,
+        "pending_words": repositories_waiting(pending),
         "left": 0 if is_on else targets.with_hook(account).count(),
         "look": looked,
         "page": page_of(request, looked.repositories),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypedDict
 
 from django.utils.translation import gettext as _
 
@@ -30,6 +30,15 @@ MAX_REPOS = 10_000
 MAX_RESOLVED, MAX_DELETED = 500, 20
 MAX_NAMED = 20  # names in one message
 State = HookTarget.HookState
+
+
+class Asked(TypedDict):
+    """Who asks, and from where: a `Job.Reason`."""
+
+    username: str
+    reason: str
+
+
 REPAIRABLE = (State.MISSING, State.DRIFT, State.ERROR)
 
 

@@ -183,6 +183,7 @@ class Provider(ABC):
     `limit` is how many calls it makes at once at most.
     """
 
+    do_not_call_in_templates: ClassVar[bool] = True  # which show what a class says of itself
     key: ClassVar[str]
     label: ClassVar[str]
     receiver: ClassVar[str]

@@ -74,7 +74,7 @@ def shown(request: HttpRequest, job: Job) -> dict[str, Any]:
     return {"work": found, "page": page}
 
 
-RESULTS = Results("integrations/github/job_results.html", shown)
+RESULTS = Results("integrations/hooks/job_results.html", shown)
 
 
 def word_of(action: str) -> str:

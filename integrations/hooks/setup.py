@@ -25,6 +25,7 @@ from integrations.models import HookAccount, HookTarget, Receiver
 MOST = 100  # accounts
 # What the API calls the columns otherwise.
 NAMES = {"credential": "token"}
+FIELDS = {NAMES.get(field, camel(field)): field for field in HookAccountForm.base_fields}
 # GitHub's account is there from the first start, and has a page of its own.
 OTHERS = tuple(key for key in PROVIDERS if key != GitHub.key)
 
