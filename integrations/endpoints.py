@@ -32,6 +32,12 @@ def check_endpoint(url: str, *, may_be_plain: bool = False) -> str:
     return url.rstrip("/")
 
 
+def is_plain(url: str) -> bool:
+    """Whether what is sent there can be read on the way: over http, and not within this machine."""
+    parts = urlsplit(url)
+    return parts.scheme == "http" and not is_loopback(parts.hostname or "")
+
+
 def is_loopback(host: str) -> bool:
     if host == "localhost" or host.endswith(".localhost"):
         return True

@@ -16,13 +16,13 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from checks.models import Job
 from checks.registry_links import Link
-from dockrev import authorities
 from dockrev.errors import ApiError, InvalidArgument, NotFound
 from dockrev.fields import MASK
 from dockrev.pages import PageRequest, acted, given, page_of, words_of
 from dockrev.permissions import Role, requires, role_of
 from integrations import targets
 from integrations.callbacks import base_url, default_callback, shown_callback
+from integrations.endpoints import is_plain
 from integrations.forms import HookAccountForm
 from integrations.hooks import buttons, credentials, picking, results, setup
 from integrations.hooks.health import health_of, mark_of
@@ -230,7 +230,7 @@ def _page(
         "pat_masked": MASK if account.credential else None,
         "health": health_of(account, report),
         "callback": shown_callback(account),
-        "trusted": authorities.read(account.authorities) if account.authorities else [],
+        "plain": is_plain(account.api_url),
         "work": last,
         **_guess(request, PROVIDERS[account.provider]),
         **_shared(account),
