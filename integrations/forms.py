@@ -200,7 +200,7 @@ class HookAccountForm(RowForm):
 
     def _provider(self) -> type[Provider]:
         """That of the account, or the one that is chosen, where a new one is made in the admin."""
-        return PROVIDERS[self.cleaned_data.get("provider") or self.instance.provider]
+        return PROVIDERS.get(self.cleaned_data.get("provider") or self.instance.provider, GitHub)
 
     def _checked(self, url: str) -> str:
         return check_endpoint(url, may_be_plain=self._provider() is not GitHub)
@@ -227,7 +227,7 @@ class HookTargetForm(RowForm):
     def clean(self) -> None:
         """Bring what was typed into one form; which forms there are depends on the account."""
         account, text = self.cleaned_data.get("account"), self.cleaned_data.get("full_name", "")
-        provider = PROVIDERS[account.provider] if account else GitHub
+        provider = PROVIDERS.get(account.provider, GitHub) if account else GitHub
         try:
             name = provider.read_target(text, account.api_url if account else "")
         except BadTarget as error:

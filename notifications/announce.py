@@ -18,7 +18,7 @@ NEW_VERSION = "new_version_discovered"
 ANOMALY = "ghcr_webhook_anomaly"
 EVENTS = {  # in the words of a channel that hears of them
     NEW_VERSION: _("newer images"),
-    ANOMALY: _("GitHub webhooks that need attention"),
+    ANOMALY: _("Webhooks that need attention"),
 }
 # Those that are about images, and so all that a channel may hear of that takes images alone.
 OF_IMAGES = {NEW_VERSION}
@@ -59,7 +59,10 @@ class NewVersion:
 
 @dataclass(frozen=True)
 class Audit:
-    """The audit of an account's hooks: how many repositories are in each state that is wrong."""
+    """The audit of an account's hooks: how many repositories are in each state that is wrong.
+
+    `settings_path` is the page where people see to it.
+    """
 
     job_id: str
     status: str
@@ -67,6 +70,7 @@ class Audit:
     conflict: int
     drift: int
     error: int
+    settings_path: str = "/settings/github-packages"
 
 
 @dataclass(frozen=True)

@@ -129,7 +129,7 @@ def _anomalies(content: dict[str, Any]) -> dict[str, Any]:
         "links": {
             "primaryUrl": job_url,
             "jobUrl": job_url,
-            "settingsUrl": link("/settings/github-packages"),
+            "settingsUrl": link(audit.get("settings_path", "/settings/github-packages")),
             "repos": [_repository(one) for one in named],
             "truncated": {"reposOmitted": len(found) - len(named)},
         },

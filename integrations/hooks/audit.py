@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -51,7 +52,9 @@ def audit(run: Run) -> Outcome:
     else:
         unseen = []
     rotation.complete(account, timezone.now())
-    return replace(outcome, write=partial(_announce, [*_anomalies(book.results), *unseen]))
+    return replace(
+        outcome, write=partial(_announce, [*_anomalies(book.results), *unseen], _page_of(account))
+    )
 
 
 KIND = JobKind(
@@ -127,10 +130,19 @@ def _refused(target: HookTarget, error: JobFailed) -> Anomaly:
     return Anomaly(target.full_name, State.ERROR.value, str(error))
 
 
-def _announce(found: Sequence[Anomaly], job: Job) -> None:
+def _page_of(account: HookAccount) -> str:
+    """Where people see to an account's hooks."""
+    if account.provider == HookAccount.Provider.GITHUB:
+        return reverse("github_packages")
+    return reverse("hook_account", args=[account.pk])
+
+
+def _announce(found: Sequence[Anomaly], page: str, job: Job) -> None:
     """Tell what a scheduled audit found. Called in the transaction that finishes the job."""
     if not job.notify:
         return
     counts = Counter(anomaly.state for anomaly in found)
     of_each = {state: counts[state] for state in sorted(BAD)}
-    announce.anomalies(announce.Audit(job.pk, job.status, **of_each), found, timezone.now())
+    announce.anomalies(
+        announce.Audit(job.pk, job.status, **of_each, settings_path=page), found, timezone.now()
+    )

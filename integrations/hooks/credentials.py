@@ -92,9 +92,10 @@ def require(account: HookAccount) -> None:
 def require_given(account: HookAccount) -> None:
     """Raise CredentialRejected if there is no credential at all."""
     if not account.credential:
-        raise CredentialRejected(
-            _("This needs a personal access token, and there is none yet."), reason="pat_missing"
-        )
+        text = _("This needs a token, and there is none yet.")
+        if account.provider == HookAccount.Provider.GITHUB:
+            text = _("This needs a personal access token, and there is none yet.")
+        raise CredentialRejected(text, reason="pat_missing")
 
 
 def refuse(account: HookAccount, error: ProviderError) -> NoReturn:

@@ -140,7 +140,7 @@ def _write(row: HookAccount, given: Mapping[str, Any]) -> None:
     if "enabled" in given:
         require_valid(receiver)
     if given.get("clearToken"):
-        row.credential, row.credential_report = "", {}
+        row.credential, row.credential_report, row.credential_set_at = "", {}, None
     form.write()
     if "enabled" in given:
         receiver.write()

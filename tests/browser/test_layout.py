@@ -11,7 +11,7 @@ from playwright.sync_api import ViewportSize, expect
 
 from checks.models import Host, IgnoreRule, JobLog, Registry, Service, Stack
 from dockrev import schedules
-from integrations.models import HookTarget
+from integrations.models import HookAccount, HookTarget, Receiver
 from tests.browser.conftest import DESKTOP, PHONE, Open, Scheme
 from tests.certificates import Authority
 from tests.github import digest, published
@@ -50,6 +50,24 @@ def places(people: None) -> list[str]:
         last_failure=LONG,
         last_failure_at=timezone.now(),
     )
+    account = HookAccount.objects.create(
+        provider="harbor",
+        name=LONG,
+        receiver=Receiver.objects.get(kind="harbor"),
+        api_url=f"http://{LONG}.internal.example.com",
+        username=LONG,
+        credential="x",
+        callback_url=f"https://{LONG}.example.com/{LONG}/api/webhooks/harbor",
+        authorities=Authority(LONG[:60]).pem,
+    )
+    HookTarget.objects.create(
+        account=account,
+        full_name=LONG,
+        hook_id="1" * 300,
+        hook_state="conflict",
+        conflict_hooks=[{**hook, "id": "1" * 300, "lastFailure": LONG}],
+        last_error=LONG * 3,
+    )
     failed = job("discovery", "failed", created_by=LONG, summary={"error": LONG * 3})
     told = delivery(
         receiver,
@@ -77,6 +95,9 @@ def places(people: None) -> list[str]:
     pages = ["/", "/?show=updates", "/?q=nothing", "/queue", "/deliveries", "/settings"]
     pages += ["/settings/registries", f"/settings/registries/{entry.pk}"]
     pages += ["/settings/registries/add"]
+    pages += ["/settings/hook-accounts", "/settings/hook-accounts/add/harbor"]
+    pages += [f"/settings/hook-accounts/{account.pk}"]
+    pages += [f"/settings/hook-accounts/{account.pk}?pick={LONG}"]
     pages += ["/settings/ignores", "/settings/ignores/add", f"/settings/ignores/{rule.pk}"]
     schedules.sync(timezone.now())
     pages += [

@@ -6,8 +6,12 @@ from typing import Any
 
 import pytest
 
+from checks.models import Job
+from checks.tasks import run_job
 from integrations.hooks import asking
+from integrations.hooks import audit as auditing
 from integrations.models import HookAccount, HookTarget, Receiver
+from notifications.models import Channel, Notification
 from tests.fake_harbor.server import FakeHarbor
 from tests.harbor.conftest import CALLBACK, SECRET, TOKEN
 from tests.hooks.doing import Sync, Track, done, result, said
@@ -314,6 +318,26 @@ class TestErrors:
         harbor.faults[0].left = 2
         failed = result(sync())
         assert "no •••• for ••••" in str(failed["message"])
+
+
+class TestTheSchedule:
+    def test_it_tells_what_it_found_and_leads_to_the_account(
+        self, harbor: FakeHarbor, account: HookAccount, track: Track, sync: Sync
+    ) -> None:
+        channel = Channel.objects.create(
+            kind="webhook",
+            name="sink",
+            events=["ghcr_webhook_anomaly"],
+            config='{"url": "http://127.0.0.1:9/"}',
+        )
+        track()
+        sync()
+        harbor.policies.clear()
+        auditing.enqueue_scheduled()
+        run_job(Job.objects.get(kind="hooks.audit", finished_at=None).pk)
+        told = Notification.objects.get(channel=channel)
+        assert told.content["audit"]["settings_path"] == f"/settings/hook-accounts/{account.pk}"
+        assert [one["full_name"] for one in told.content["found"]] == ["library"]
 
 
 def audit(account: HookAccount) -> Any:

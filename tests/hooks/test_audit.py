@@ -161,6 +161,7 @@ class TestTheSchedule:
             "conflict": 0,
             "drift": 0,
             "error": 0,
+            "settings_path": "/settings/github-packages",
         }
         assert [one["full_name"] for one in told.content["found"]] == ["acme/b"]
 

@@ -14,6 +14,7 @@ from integrations.hooks.provider import Hook
 
 URL = "https://dockrev.example.com/api/webhooks/github-packages"
 OLD = "https://old.example.com/api/webhooks/github-packages"
+IN_URL = Sought(URL, "f" * 64, ("package", "registry_package"), in_url=True)
 SOUGHT = Sought(URL, "f" * 64, ("package", "registry_package"))
 THEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 LATER = THEN + timedelta(minutes=1)
@@ -188,6 +189,40 @@ class Model:
         for hook in hooks:
             self.hooks.remove(hook)
             self.deleted.append(hook)
+
+
+class TestTokensInUrls:
+    """Hooks whose URL is the secret: ours are listed with it masked, and told apart by it."""
+
+    @given(
+        st.lists(
+            HOOKS.map(lambda hook: replace(hook, url=URL)),
+            unique_by=lambda hook: hook.id,
+            max_size=5,
+        ),
+        st.lists(st.sampled_from([SOUGHT.fingerprint, "e" * 64, "d" * 64]), min_size=5, max_size=5),
+        MEMORIES,
+        CHOICES,
+    )
+    def test_one_is_left_and_it_has_the_right_token(
+        self, hooks: list[Hook], seen: list[str], known: Known, choice: Choice | None
+    ) -> None:
+        shown = [
+            replace(hook, secret_seen=secret) for hook, secret in zip(hooks, seen, strict=False)
+        ]
+        right = [hook for hook in shown if hook.secret_seen == IN_URL.fingerprint]
+        made = plan(IN_URL, replace(known, wanted=True), shown, choice)
+        if made.action == Action.CONFLICT:
+            assert len(right) > 1 and set(made.conflict) <= set(right)
+            return
+        gone = {*made.first, *made.after}
+        kept = [hook for hook in shown if hook not in gone]
+        assert kept == ([made.hook] if made.hook else [])
+        assert not shown or made.hook is not None
+        if right:
+            assert made.hook in right and Why.OTHER_SECRET not in made.why
+        elif made.hook:
+            assert made.action == Action.UPDATE and Why.OTHER_SECRET in made.why
 
 
 class TestWhateverIsThere:
