@@ -10,8 +10,8 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from tests.processes.api import Api
 from tests.processes.instance import Instance
-from tests.processes.test_missed import Api
 
 BODY = {"push_data": {"tag": "1", "pushed_at": 1}, "repository": {"repo_name": "acme/api"}}
 
