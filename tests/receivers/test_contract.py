@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from tests.receivers.sending import HOST, SECRET, Sender, sender_of, stored
 
 pytestmark = pytest.mark.django_db
 
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 SLOW = settings(
     max_examples=40,
     deadline=None,
@@ -163,6 +165,7 @@ class TestExamples:
     def test_words_for_people_are_there(self, sender: Sender) -> None:
         protocol = sender.protocol
         assert protocol.label and protocol.proof
+        assert not protocol.docs or DOCS.joinpath(protocol.docs).is_file()
         for example in sender.examples():
             assert str(example.name)
         for step in protocol.steps:
