@@ -95,14 +95,14 @@ class ReceiverForm(RowForm):
         given = self.cleaned_data["secret"]
         if given and given != MASK:
             rotation.replace(self.instance, given, timezone.now())
-        if self.instance.enabled and not self.initial["enabled"]:
+        if self.instance.enabled and not self.initial.get("enabled"):
             self.instance.enabled_at = timezone.now()
         super().write()
         self._forget()
 
     def _forget(self) -> None:
         """What was learned of an option counts for as long as the option stays as it is."""
-        before, now = self.initial["options"] or {}, self.instance.options
+        before, now = self.initial.get("options") or {}, self.instance.options
         known = self.instance.learned
         kept = {name: known[name] for name in known if before.get(name) == now.get(name)}
         if kept != known:

@@ -9,7 +9,7 @@ from django.test import Client
 
 from integrations.models import Receiver
 from tests.people import Program, error_of, person
-from tests.receivers.stand_in import receiver
+from tests.receivers.stand_in import OTHER, receiver
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("stand_in")]
 
@@ -73,5 +73,7 @@ def test_the_back_room_makes_one_of_a_chosen_kind(client: Client) -> None:
     page = client.post("/admin/integrations/receiver/add/", form)
     assert page.status_code == 200
     assert "There is no option" in page.content.decode()
-    form["options"] = "{}"
+    form |= {"options": "{}", "enabled": "on", "secret": OTHER}
     assert client.post("/admin/integrations/receiver/add/", form).status_code == 302
+    made = Receiver.objects.get(name="By hand")
+    assert (made.enabled, made.secret, made.enabled_at is not None) == (True, OTHER, True)
