@@ -22,6 +22,7 @@ class ObjectParser(BaseParser):
     """Reads at most a megabyte, as UTF-8 whatever charset is claimed, and wants an object."""
 
     media_type = "*/*"
+    most = MAX_BODY
 
     def parse(
         self,
@@ -29,9 +30,11 @@ class ObjectParser(BaseParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        raw = stream.read(MAX_BODY + 1)
-        if len(raw) > MAX_BODY:
-            raise PayloadTooLarge(_("The body is longer than a megabyte."))
+        raw = stream.read(self.most + 1)
+        if len(raw) > self.most:
+            raise PayloadTooLarge(
+                _("The body is longer than %(most)d bytes.") % {"most": self.most}
+            )
         return parse_object(raw)
 
 

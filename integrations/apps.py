@@ -20,6 +20,7 @@ class IntegrationsConfig(AppConfig):
         from checks import registry_links  # noqa: PLC0415 - models load after apps
         from checks.releases import accounts  # noqa: PLC0415 - models load after apps
         from dockrev import preferences  # noqa: PLC0415 - models load after apps
+        from integrations import receiver_pages  # noqa: PLC0415 - the same
         from integrations.first_rows import make_first_rows  # noqa: PLC0415 - the same
         from integrations.github.pages import SECTION  # noqa: PLC0415 - the same
         from integrations.hooks.pages import LINK  # noqa: PLC0415 - the same
@@ -31,6 +32,7 @@ class IntegrationsConfig(AppConfig):
         job_finished.connect(match_again, dispatch_uid="integrations.match_again")
         sections.register(SECTION)
         registry_links.register(LINK)
+        sections.register(receiver_pages.SECTION)
         accounts.register(HookAccounts())
         retention.register(
             "deliveries",
@@ -44,7 +46,7 @@ class IntegrationsConfig(AppConfig):
 def _register_jobs() -> None:
     from checks import kinds, results, titles  # noqa: PLC0415 - models load after apps
     from dockrev import schedules  # noqa: PLC0415 - the same
-    from integrations import issuer_keys, reporting  # noqa: PLC0415 - the same
+    from integrations import issuer_keys, reporting, silence  # noqa: PLC0415 - the same
     from integrations.hooks import audit, listing, reconcile, removal, sync  # noqa: PLC0415 - the same
     from integrations.hooks.results import RESULTS  # noqa: PLC0415 - the same
 
@@ -82,4 +84,10 @@ def _register_jobs() -> None:
         jitter=timedelta(minutes=5),
         at_each_start=True,
         title=_("Fetch Google's keys, where receivers want tokens"),
+    )
+    schedules.register(
+        "receivers.silence",
+        "20 * * * *",
+        silence.look,
+        title=_("Look for receivers that fell silent"),
     )

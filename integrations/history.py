@@ -19,12 +19,15 @@ class Filter(NamedTuple):
     condition: Q
 
 
+_REAL = Q(is_test=False)
+_ONLY_IF_ANY = {"late", "tests"}
 FILTERS = {
-    "all": Filter(_("All"), Q()),
-    "processed": Filter(_("Processed"), Q(decision=Decision.PROCESSED)),
-    "ignored": Filter(_("Ignored"), Q(decision=Decision.IGNORED)),
-    "rejected": Filter(_("Rejected"), Q(decision=Decision.REJECTED)),
+    "all": Filter(_("All"), _REAL),
+    "processed": Filter(_("Processed"), _REAL & Q(decision=Decision.PROCESSED)),
+    "ignored": Filter(_("Ignored"), _REAL & Q(decision=Decision.IGNORED)),
+    "rejected": Filter(_("Rejected"), _REAL & Q(decision=Decision.REJECTED)),
     "late": Filter(_("Brought in later"), Q(reconciled=True)),
+    "tests": Filter(_("Tests"), Q(is_test=True)),
 }
 
 
@@ -46,7 +49,9 @@ def look(*, show: str, words: str) -> History:
     counts = found.aggregate(
         **{key: Count("pk", filter=filter_.condition) for key, filter_ in FILTERS.items()}
     )
-    totals = Delivery.objects.aggregate(total=Count("pk"), last=Max("received_at"))
+    totals = Delivery.objects.aggregate(
+        total=Count("pk", filter=_REAL), last=Max("received_at", filter=_REAL)
+    )
     return History(
         deliveries=found.filter(FILTERS[chosen].condition)
         .select_related("receiver")
@@ -56,7 +61,7 @@ def look(*, show: str, words: str) -> History:
         filters=[
             (key, FILTERS[key], counts[key])
             for key in FILTERS
-            if key != "late" or counts[key] or chosen == key
+            if key not in _ONLY_IF_ANY or counts[key] or chosen == key
         ],
         total=totals["total"],
         last=totals["last"],

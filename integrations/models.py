@@ -40,7 +40,11 @@ class Receiver(models.Model):
     last_accepted_at = models.DateTimeField(_("last accepted"), null=True, editable=False)
     last_rejected_at = models.DateTimeField(_("last rejected"), null=True, editable=False)
     rejected_count = models.PositiveBigIntegerField(_("rejected"), default=0, editable=False)
+    # Those that came after the last one that was accepted.
+    refused_since = models.PositiveBigIntegerField(default=0, editable=False)
     disabled_count = models.PositiveBigIntegerField(_("while off"), default=0, editable=False)
+    # When it was found to be silent for longer than usual; over as soon as it is heard again.
+    silent_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:
@@ -60,6 +64,12 @@ class Receiver(models.Model):
         if columns is not None and "secret" in columns:
             kwargs["update_fields"] = {*columns, "path_token_hash", "previous_token_hash"}
         super().save(**kwargs)
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it was found to be silent, and has not been heard since."""
+        heard, found = self.last_accepted_at, self.silent_at
+        return found is not None and heard is not None and found > heard
 
     def _hash_of(self, secret: str) -> str:
         caller = receivers.CALLERS.get(self.kind)
@@ -122,6 +132,8 @@ class Delivery(models.Model):
     callback_told = models.CharField(_("told"), max_length=16, blank=True)
     callback_status = models.PositiveIntegerField(_("its answer"), null=True, blank=True)
     callback_error = models.CharField(_("callback's error"), max_length=300, blank=True)
+    # An example that somebody had sent from here: no event of its registry.
+    is_test = models.BooleanField(_("a test"), default=False, editable=False)
     payload = models.BinaryField(_("payload"))
     received_at = models.DateTimeField(_("received"))
     last_received_at = models.DateTimeField(_("last received"))

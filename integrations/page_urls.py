@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from integrations import pages
+from integrations import explain_pages, pages, receiver_pages
 from integrations.github import pages as github_pages
 from integrations.hooks import pages as hook_pages
 
@@ -23,6 +23,14 @@ urlpatterns = [
     path(f"{_hooks}/<id:account_id>/add", hook_pages.add_targets, name="add_hook_targets"),
     path(
         f"{_hooks}/<id:account_id>/<slug:button>", hook_pages.press_button, name="press_hook_button"
+    ),
+    path("settings/receivers", receiver_pages.show_receivers, name="receivers"),
+    path("settings/receivers/explain", explain_pages.explain_payload, name="explain_payload"),
+    path("settings/receivers/<id:receiver_id>", receiver_pages.show_receiver, name="receiver"),
+    path(
+        "settings/receivers/<id:receiver_id>/test",
+        receiver_pages.test_receiver,
+        name="test_receiver",
     ),
     path(_github, github_pages.show, name="github_packages"),
     path(f"{_github}/work", github_pages.show_work, name="github_work"),

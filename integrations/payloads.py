@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 MOST = 256 * 1024  # bytes that a page shows
+HIDDEN_VALUE = "••••"
 HIDDEN = {"secret", "token", "access_token", "password", "authorization"}
 
 
@@ -34,8 +35,17 @@ def readable(body: bytes | memoryview) -> Readable:
     return Readable(text, len(raw), cut=False)
 
 
+def pasteable(body: bytes | memoryview, most: int) -> str:
+    """The text as it came, for somebody to try again; as people read it where it has secrets."""
+    raw = bytes(body)
+    shown = readable(raw)
+    if HIDDEN_VALUE in shown.text or shown.cut:
+        return shown.text
+    return raw[:most].decode("utf-8", "replace")
+
+
 def _without_secrets(members: dict[str, Any]) -> dict[str, Any]:
     return {
-        name: "••••" if value and isinstance(value, str) and name.lower() in HIDDEN else value
+        name: HIDDEN_VALUE if value and isinstance(value, str) and name.lower() in HIDDEN else value
         for name, value in members.items()
     }

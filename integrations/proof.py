@@ -27,13 +27,14 @@ class KeyUnknown(InvalidSignature):
 
 @dataclass(frozen=True)
 class Entry:
-    """A receiver, as far as a call needs it."""
+    """A receiver, as far as a call needs it. `for_test`: the call is an example of ours."""
 
     pk: str
     kind: str
     name: str
     enabled: bool
     setup: Setup
+    for_test: bool = False
 
 
 def entry_of(row: Receiver) -> Entry:

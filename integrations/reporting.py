@@ -53,7 +53,7 @@ def begun(row: Entry, reading: Reading, delivery_id: str) -> dict[str, str]:
 
     Inside the transaction that keeps the delivery, after its work was queued.
     """
-    state = _may_be_called(row, reading)
+    state = may_be_called(row, reading)
     if state == State.WAITING:
         request = queue.Request(
             kind=NAME,
@@ -72,7 +72,7 @@ def report(run: Run) -> Outcome:
     if delivery is None:
         return Outcome()  # it was kept long enough
     row, reading, now = entry_of(delivery.receiver), _read(delivery), timezone.now()
-    state = _may_be_called(row, reading)
+    state = may_be_called(row, reading)
     if state != State.WAITING:
         return _outcome(delivery, {"callback_state": state})
     tells_failure = bool(row.setup.options.get(CALLBACK_FAILURE))
@@ -82,7 +82,7 @@ def report(run: Run) -> Outcome:
     return _outcome(delivery, _tell(reading.callback_url, told, delivery.pk))
 
 
-def _may_be_called(row: Entry, reading: Reading) -> str:
+def may_be_called(row: Entry, reading: Reading) -> str:
     """WAITING where it is to be told; else why not, or nothing where nobody wants it."""
     if not (reading.callback_url and row.setup.options.get(CALLBACK)):
         return ""

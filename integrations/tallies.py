@@ -76,7 +76,7 @@ class Tallies:
             rows = Receiver.objects.filter(pk=receiver_id)
             rows.update(disabled_count=F("disabled_count") + count)
         for receiver_id, at in accepted.items():
-            Receiver.objects.filter(pk=receiver_id).update(last_accepted_at=at)
+            Receiver.objects.filter(pk=receiver_id).update(last_accepted_at=at, refused_since=0)
 
     def _write_soon(self) -> None:
         if self._timer is None:
@@ -95,7 +95,9 @@ def _write_refused(kind: str, count: int) -> None:
     """To the first receiver of the kind: whose call it should have been, nobody knows."""
     first = Receiver.objects.filter(kind=kind).order_by("created_at", "id").values("pk")[:1]
     Receiver.objects.filter(pk__in=first).update(
-        rejected_count=F("rejected_count") + count, last_rejected_at=timezone.now()
+        rejected_count=F("rejected_count") + count,
+        refused_since=F("refused_since") + count,
+        last_rejected_at=timezone.now(),
     )
 
 

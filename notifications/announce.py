@@ -16,9 +16,11 @@ from notifications.models import Channel, Notification
 
 NEW_VERSION = "new_version_discovered"
 ANOMALY = "ghcr_webhook_anomaly"
+SILENCE = "receiver_silent"
 EVENTS = {  # in the words of a channel that hears of them
     NEW_VERSION: _("newer images"),
     ANOMALY: _("Webhooks that need attention"),
+    SILENCE: _("receivers that fell silent"),
 }
 # Those that are about images, and so all that a channel may hear of that takes images alone.
 OF_IMAGES = {NEW_VERSION}
@@ -82,6 +84,17 @@ class Anomaly:
     last_error: str
 
 
+@dataclass(frozen=True)
+class Silence:
+    """A receiver that was heard for the last time longer ago than its pauses ever were."""
+
+    receiver_id: str
+    kind: str
+    name: str
+    heard_at: datetime
+    usual_gap: timedelta
+
+
 def new_versions(check: Check, found: Sequence[NewVersion], now: datetime) -> dict[str, int]:
     """Write a message to every channel that wants to hear of these.
 
@@ -119,6 +132,27 @@ def anomalies(audit: Audit, found: Sequence[Anomaly], now: datetime) -> None:
         )
         if not is_new:
             Notification.objects.waiting().filter(pk=row.pk, attempts=0).update(content=content)
+
+
+def silence(fact: Silence, now: datetime) -> None:
+    """Write a message to every channel that wants to hear of it."""
+    content = {
+        "receiver_id": fact.receiver_id,
+        "kind": fact.kind,
+        "name": fact.name,
+        "heard_at": fact.heard_at.isoformat(),
+        "found_at": now.isoformat(),
+        "usual_gap": int(fact.usual_gap.total_seconds()),
+    }
+    for channel in Channel.objects.filter(enabled=True):
+        if channel.wants(SILENCE):
+            Notification.objects.create(
+                channel=channel,
+                kind=SILENCE,
+                content=content,
+                created_at=now,
+                next_attempt_at=now,
+            )
 
 
 def _messages(

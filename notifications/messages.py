@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from dockrev import preferences
-from notifications.announce import ANOMALY, NEW_VERSION
+from notifications.announce import ANOMALY, NEW_VERSION, SILENCE
 from notifications.channels.base import Image, Message
 from notifications.models import Notification
 
@@ -19,6 +19,7 @@ TEST = "notification_test"
 _SCHEMAS = {
     NEW_VERSION: "dockrev.notification.new_version_discovered.v2",
     ANOMALY: "dockrev.notification.ghcr_webhook_anomaly.v2",
+    SILENCE: "dockrev.notification.receiver_silent.v2",
     TEST: "dockrev.notification.test.v2",
 }
 # A name that no registry can have, so that nothing is deployed by a test.
@@ -57,7 +58,7 @@ def _message(
     payload = {
         "schema": _SCHEMAS[kind],
         "kind": kind,
-        "sentAt": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "sentAt": _moment(now),
         "channel": channel_kind,
         **own,
         "debug": {"appVersion": settings.VERSION, "source": "dockrev"},
@@ -65,11 +66,15 @@ def _message(
     return Message(id_, kind, payload)
 
 
+def _moment(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def _image(content: dict[str, Any]) -> Image | None:
     """The only image that is new; one that an earlier version wrote of has no name."""
     images = {
         Image(new["candidate_image"], new["candidate_digest"])
-        for new in content["found"]
+        for new in content.get("found", ())
         if "candidate_image" in new
     }
     return images.pop() if len(images) == 1 else None
@@ -180,6 +185,40 @@ _STATES = {
 }
 
 
+def _silence(content: dict[str, Any]) -> dict[str, Any]:
+    heard, found = (datetime.fromisoformat(content[name]) for name in ("heard_at", "found_at"))
+    url = link(f"/settings/receivers/{content['receiver_id']}")
+    return {
+        "receiver": {
+            "id": content["receiver_id"],
+            "kind": content["kind"],
+            "name": content["name"],
+            "lastAcceptedAt": _moment(heard),
+            "silentForSeconds": int((found - heard).total_seconds()),
+            "usualLongestGapSeconds": content["usual_gap"],
+        },
+        "links": {"primaryUrl": url, "receiverUrl": url},
+        "human": {
+            "title": _("%(name)s has fallen silent") % {"name": content["name"]},
+            "summary": _silence_line(found - heard, timedelta(seconds=content["usual_gap"])),
+        },
+    }
+
+
+def _silence_line(silent_for: timedelta, gap: timedelta) -> str:
+    words = {"silent": _span(silent_for), "gap": _span(gap)}
+    return _("No delivery for %(silent)s; the longest pause before was %(gap)s.") % words
+
+
+def _span(span: timedelta) -> str:
+    """In days, or in hours where it is less than two days."""
+    hours = max(1, round(span.total_seconds() / 3600))
+    if hours < 48:
+        return ngettext("%(count)d hour", "%(count)d hours", hours) % {"count": hours}
+    days = round(hours / 24)
+    return ngettext("%(count)d day", "%(count)d days", days) % {"count": days}
+
+
 def _words(found: list[dict[str, Any]]) -> dict[str, str]:
     lines = [_line(new) for new in found[:MAX_LINKS]]
     if len(found) == 1:
@@ -216,4 +255,4 @@ def _shown(new: dict[str, Any], which: str) -> str:
     return shown
 
 
-_OWN = {NEW_VERSION: _new_version, ANOMALY: _anomalies}
+_OWN = {NEW_VERSION: _new_version, ANOMALY: _anomalies, SILENCE: _silence}

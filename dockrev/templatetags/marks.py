@@ -36,6 +36,7 @@ MARKS = {
     # a delivery
     "processed": Mark("disc", "ok"),
     "rejected": Mark("cross", "bad"),
+    "ended": Mark("ring", "muted"),
     # a connection
     "on": Mark("disc", "ok"),
     "off": Mark("ring", "muted"),

@@ -7,7 +7,6 @@ from typing import Any
 
 from django.http import Http404
 from django.utils import timezone
-from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -17,10 +16,9 @@ from rest_framework.views import APIView
 from checks.models import Job
 from dockrev.api.answers import PageQuery, body, page_of, query
 from dockrev.api.fields import Flag, JsonObject, Text
-from dockrev.errors import Conflict
 from dockrev.forms import require_valid
 from dockrev.permissions import Role
-from integrations import rotation
+from integrations import roster, rotation
 from integrations.api.shapes import (
     NewSecret,
     ReceiverFacts,
@@ -84,10 +82,7 @@ class ReceiverDetail(APIView):
     @extend_schema(responses={204: None})
     def delete(self, request: Request, receiver: str) -> Response:
         """The first of a kind cannot go: it can be switched off."""
-        row = find(receiver)
-        if row == Receiver.objects.filter(kind=row.kind).first():
-            raise Conflict(_("The first receiver of a kind stays; switch it off."), reason="first")
-        row.delete()
+        roster.remove(find(receiver))
         return Response(status=204)
 
 

@@ -12,6 +12,7 @@ from dockrev.api.answers import Page
 from dockrev.api.fields import Moment, NoneIfEmpty
 from dockrev.fields import MASK
 from integrations.callbacks import shown_url, whole_url
+from integrations.health import State, health_of
 from integrations.models import Delivery, HookTarget, Receiver
 from integrations.payloads import readable
 from integrations.receivers import CALLERS
@@ -25,6 +26,15 @@ class HookId(serializers.IntegerField):
 
     def to_representation(self, value: Any) -> Any:
         return int(value) if str(value).isdecimal() else None
+
+
+class ReceiverHealth(serializers.Serializer[Any]):
+    state = serializers.ChoiceField(State.choices)
+    refusedSince = serializers.IntegerField(
+        source="refused", help_text=_("Calls without a right proof since the last accepted one.")
+    )
+    silentSince = Moment(source="silent_at", allow_null=True, help_text=_("When that was found."))
+    next = serializers.CharField(source="step", help_text=_("What to do, for people; or empty."))
 
 
 class ReceiverFacts(serializers.Serializer[Receiver]):
@@ -44,6 +54,7 @@ class ReceiverFacts(serializers.Serializer[Receiver]):
     lastAcceptedAt = Moment(source="last_accepted_at", allow_null=True)
     lastRejectedAt = Moment(source="last_rejected_at", allow_null=True)
     rejectedCount = serializers.IntegerField(source="rejected_count")
+    health = serializers.SerializerMethodField()
 
     def get_label(self, receiver: Receiver) -> str:
         return CALLERS[receiver.kind].label
@@ -60,6 +71,10 @@ class ReceiverFacts(serializers.Serializer[Receiver]):
 
     def get_registryHost(self, receiver: Receiver) -> str | None:
         return receiver.registry_host or CALLERS[receiver.kind].registry_host or None
+
+    @extend_schema_field(ReceiverHealth)
+    def get_health(self, receiver: Receiver) -> dict[str, Any]:
+        return dict(ReceiverHealth(health_of(receiver)).data)
 
 
 class ReceiverList(Page):
@@ -91,6 +106,7 @@ class DeliveryFacts(serializers.Serializer[Delivery]):
     reason = NoneIfEmpty()
     attempts = serializers.IntegerField()
     reconciled = serializers.BooleanField(help_text=_("Read from its sender's list, later."))
+    test = serializers.BooleanField(source="is_test", help_text=_("An example, sent from here."))
     images = serializers.ListField(child=serializers.CharField())
     matchedServiceIds = serializers.ListField(
         child=serializers.CharField(), source="matched_service_ids"
@@ -157,6 +173,16 @@ class DeliveryAnswer(serializers.Serializer[Any]):
     reusedJobIds = serializers.ListField(child=serializers.CharField())
     fallbackUsed = serializers.BooleanField()
     fallbackReason = serializers.CharField(allow_null=True)
+
+
+class WalkStep(serializers.Serializer[Any]):
+    step = serializers.CharField()
+    outcome = serializers.ChoiceField(["ok", "failed", "ended"])
+    detail = serializers.CharField()
+
+
+class WalkAnswer(DeliveryAnswer):
+    steps = WalkStep(many=True)
 
 
 class ConflictHook(serializers.Serializer[Any]):

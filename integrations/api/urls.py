@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from integrations.api import deliveries, github_packages, hook_accounts, receivers
+from integrations.api import deliveries, github_packages, hook_accounts, receivers, walks
 
 _account = "hook-accounts/<id:account_id>"
 
@@ -12,6 +12,8 @@ urlpatterns = [
     path("receivers", receivers.Receivers.as_view()),
     path("receivers/<slug:receiver>", receivers.ReceiverDetail.as_view()),
     path("receivers/<slug:receiver>/rotate", receivers.ReceiverRotation.as_view()),
+    path("receivers/<slug:receiver>/test", walks.ReceiverTest.as_view()),
+    path("receivers/<slug:receiver>/explain", walks.ReceiverExplanation.as_view()),
     path("deliveries", deliveries.Deliveries.as_view()),
     path("deliveries/<id:delivery_id>", deliveries.DeliveryDetail.as_view()),
     path("deliveries/<id:delivery_id>/replay", deliveries.DeliveryReplay.as_view()),

@@ -102,4 +102,7 @@ def _said_of_hooks(facts: Facts) -> Said:
     if facts.receiver.last_accepted_at is None:
         step = _("GitHub sends a ping to every new webhook. Send one to see if it gets through.")
         return Said("waiting", _("nothing came yet"), step)
+    if facts.receiver.is_silent:
+        step = _("Send a ping: it shows whether GitHub still gets through.")
+        return Said("attention", _("silent for longer than usual"), step)
     return Said("on", _("connected"))

@@ -71,4 +71,8 @@ def _said(account: HookAccount, report: Report | None, counts: Counts) -> Said:
         return Said("attention", _("without a callback URL"), _("Say where it is to call."))
     if account.receiver.last_accepted_at is None:
         return Said("waiting", _("nothing came yet"), _("Push an image, and see it come in."))
+    if account.receiver.is_silent:
+        return Said(
+            "attention", _("silent for longer than usual"), _("See whether it still calls.")
+        )
     return Said("on", _("connected"))

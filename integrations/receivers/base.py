@@ -173,6 +173,9 @@ class Caller(ABC):
     # Whether the secret is the last part of the path, because the sender can prove nothing else.
     token_in_path: ClassVar[bool] = False
     options: ClassVar[tuple[Option, ...]] = ()
+    # What a person does at the registry, step by step. `{url}` and `{secret}` are theirs to copy.
+    steps: ClassVar[tuple[str | Promise, ...]] = ()
+    docs: ClassVar[str] = ""  # its page in docs/
 
     @abstractmethod
     def verify(self, incoming: Incoming, secrets: tuple[str, ...], setup: Setup) -> int:
@@ -191,9 +194,8 @@ class Receiver(Caller):
     shows_rejections: ClassVar[bool] = False
     # Whether only selected targets (repositories, projects) of its accounts take part.
     has_targets: ClassVar[bool] = False
-    # What a person does at the registry, step by step. `{url}` and `{secret}` are theirs to copy.
-    steps: ClassVar[tuple[str | Promise, ...]] = ()
-    docs: ClassVar[str] = ""  # its page in docs/
+    # What a call that is to be explained is taken to have had where it was not given.
+    usual_headers: ClassVar[Mapping[str, str]] = {}
 
     @abstractmethod
     def require_headers(self, incoming: Incoming) -> None:

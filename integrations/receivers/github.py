@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hmac
 import re
+from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import parse_qs
 
@@ -47,6 +48,15 @@ class GitHubPackages(Receiver):
     max_body: ClassVar[int] = 25 * 1024 * 1024  # GitHub's own cap
     shows_rejections: ClassVar[bool] = True
     has_targets: ClassVar[bool] = True
+    steps = (
+        _("On GitHub, open Settings, Webhooks, Add webhook: in a repository, or an organisation."),
+        _("Payload URL: {url}"),
+        _("Content type: application/json"),
+        _("Secret: {secret}"),
+        _("Choose “Let me select individual events”, and of these “Packages” alone."),
+    )
+    docs: ClassVar[str] = "github-packages.md"
+    usual_headers: ClassVar[Mapping[str, str]] = {"x-github-event": "package"}
 
     def verify(self, incoming: Incoming, secrets: tuple[str, ...], setup: Setup) -> int:
         given = incoming.headers.get("x-hub-signature-256", "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.conf import settings
+from django.utils.translation import gettext_lazy as _
 
 from integrations.receivers.base import Caller, Incoming, Setup, verify_shared_secret
 
@@ -16,6 +17,12 @@ class Trigger(Caller):
     label: ClassVar[str] = "Trigger (CI, scripts)"
     proof: ClassVar[str] = f"{HEADER}: the secret"
     secret_in_header: ClassVar[bool] = True
+    steps = (
+        _("Send a POST to {url}"),
+        _("with the header X-Dockrev-Webhook-Secret: {secret}"),
+        _('and a body that says what to check, such as {"action": "check", "scope": "all"}'),
+    )
+    docs: ClassVar[str] = "trigger.md"
 
     def verify(self, incoming: Incoming, secrets: tuple[str, ...], setup: Setup) -> int:
         return verify_shared_secret(secrets, incoming.headers.get(HEADER.lower(), ""))

@@ -7,6 +7,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from integrations.ingest import Answer
 from integrations.models import Delivery
 
 register = template.Library()
@@ -19,6 +20,22 @@ REASONS: dict[str, str | Promise] = {
     "duplicate_delivery": gettext_lazy("it came before"),
     "invalid_json": gettext_lazy("it is not JSON"),
     "invalid_payload": gettext_lazy("it does not name its image"),
+}
+STEPS: dict[str, str | Promise] = {
+    "size": gettext_lazy("Size"),
+    "proof": gettext_lazy("Proof"),
+    "enabled": gettext_lazy("Switched on"),
+    "headers": gettext_lazy("Headers"),
+    "json": gettext_lazy("JSON"),
+    "ping": gettext_lazy("Ping"),
+    "duplicate": gettext_lazy("Repetition"),
+    "findings": gettext_lazy("Findings"),
+    "relevance": gettext_lazy("Relevance"),
+    "image": gettext_lazy("Image"),
+    "selection": gettext_lazy("Selection"),
+    "matching": gettext_lazy("Services"),
+    "work": gettext_lazy("Work"),
+    "callback": gettext_lazy("Callback"),
 }
 FALLBACKS: dict[str, str | Promise] = {
     "no_managed_service_match": gettext_lazy(
@@ -60,7 +77,24 @@ def delivery_outcome(delivery: Delivery) -> str:
 
 
 @register.filter
+def answer_outcome(answer: Answer) -> str:
+    """What a call would be answered, in words."""
+    decision = str(Delivery.Decision(answer.decision).label)
+    if answer.reason:
+        return f"{decision}: {REASONS.get(answer.reason, answer.reason)}"
+    return decision
+
+
+@register.filter
+def step_word(step: str) -> str:
+    """The name of a step of the pipeline."""
+    return str(STEPS.get(step, step))
+
+
+@register.filter
 def delivery_fallback(delivery: Delivery) -> str:
+    if delivery.is_test:
+        return _("No known service runs the example's image, which is as it should be.")
     return str(FALLBACKS.get(delivery.fallback_reason, delivery.fallback_reason))
 
 

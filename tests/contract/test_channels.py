@@ -61,7 +61,7 @@ def test_it_makes_a_channel_and_hides_its_secrets(admin: Program) -> None:
         "headers": {"X-Key": MASK},
     }
     assert (made["enabled"], made["stackIds"]) == (True, [])
-    assert made["events"] == ["new_version_discovered", "ghcr_webhook_anomaly"]
+    assert made["events"] == ["new_version_discovered", "ghcr_webhook_anomaly", "receiver_silent"]
     row = Channel.objects.get()
     assert row.settings == {"url": URL, "secret": "shared secret", "headers": {"X-Key": "k"}}
     assert admin.get(CHANNELS).json()["channels"] == [made]
