@@ -8,6 +8,7 @@ from typing import NamedTuple
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from dockrev import preferences
 from integrations import targets
 from integrations.callbacks import place_of
 from integrations.hooks import credentials
@@ -36,22 +37,23 @@ class Health:
 
 
 def health_of(account: HookAccount, report: Report | None) -> Health:
-    """Two queries, and a third where a setting is asked for."""
+    """Two queries, and one for a setting."""
     counts = targets.count(account)
     failing = targets.failing(account, account.receiver.last_accepted_at)
-    said = _said(account, report, counts)
+    said = _said(account, report, counts, preferences.get("public_base_url"))
     if not said.step and failing is not None:
         step = _("It did not get through. Look at its address for us, and at what lies between.")
         said = Said("error", _("the last call failed"), step)
     return Health(*said, counts, failing)
 
 
-def mark_of(account: HookAccount, counts: Counts) -> tuple[str, str]:
-    said = _said(account, credentials.report_of(account), counts)
+def mark_of(account: HookAccount, counts: Counts, base: str) -> tuple[str, str]:
+    """The same in short, without a query; `base` is the public URL."""
+    said = _said(account, credentials.report_of(account), counts, base)
     return said.mark, said.word
 
 
-def _said(account: HookAccount, report: Report | None, counts: Counts) -> Said:
+def _said(account: HookAccount, report: Report | None, counts: Counts, base: str) -> Said:
     """The first thing that is in the way, from the outside in."""
     if not account.credential:
         return Said("attention", _("without a token"), _("Enter a token."))
@@ -59,6 +61,8 @@ def _said(account: HookAccount, report: Report | None, counts: Counts) -> Said:
         return Said("error", _("the token is refused"), _("Replace the token."))
     if not account.receiver.enabled:
         return Said("off", _("off"), _("Switch it on: no call is taken now."))
+    if not place_of(account, base):
+        return Said("attention", _("without a callback URL"), _("Say where it is to call."))
     if not counts.selected:
         return Said("attention", _("nothing is selected"), _("Pick what it is to hear of."))
     if counts.states["unknown"] == counts.selected:
@@ -67,8 +71,6 @@ def _said(account: HookAccount, report: Report | None, counts: Counts) -> Said:
         words = ngettext("%(number)d hook needs you", "%(number)d hooks need you", counts.wrong)
         step = _("The list says why. Most is mended by a sync; a conflict needs your choice.")
         return Said("attention", words % {"number": counts.wrong}, step)
-    if not account.callback_url and not place_of(account):
-        return Said("attention", _("without a callback URL"), _("Say where it is to call."))
     if account.receiver.last_accepted_at is None:
         return Said("waiting", _("nothing came yet"), _("Push an image, and see it come in."))
     if account.receiver.is_silent:

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from checks.models import Job
 from checks.registry_links import Link
+from dockrev import preferences
 from dockrev.errors import ApiError, InvalidArgument, NotFound
 from dockrev.fields import MASK
 from dockrev.pages import PageRequest, acted, given, page_of, words_of
@@ -47,7 +48,8 @@ class Shown(NamedTuple):
 def show_accounts(request: PageRequest) -> HttpResponse:
     rows = list(setup.accounts().exclude(provider="github")[: setup.MOST])
     counts = targets.counts_of(rows)
-    shown = [Shown(row, *mark_of(row, counts[row.pk]), counts[row.pk]) for row in rows]
+    base = preferences.get("public_base_url")
+    shown = [Shown(row, *mark_of(row, counts[row.pk], base), counts[row.pk]) for row in rows]
     context = {"shown": shown, "providers": [PROVIDERS[key] for key in setup.OTHERS]}
     return render(request, "integrations/hooks/accounts.html", context)
 

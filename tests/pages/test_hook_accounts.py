@@ -92,6 +92,7 @@ class TestTheList:
                 name=f"No {number}",
                 receiver=account.receiver,
                 api_url="https://harbor.example",
+                credential="x",
             )
         with CaptureQueriesContext(connection) as many:
             viewer.get(LIST)
