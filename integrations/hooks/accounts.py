@@ -67,9 +67,12 @@ def aim_of(account: HookAccount, provider: Provider) -> Aim:
     url, secret = place_of(account), account.receiver.secret
     in_url = provider.proof == Proof.URL
     full, shown = (with_token(url, secret), with_token(url, HIDDEN)) if in_url else (url, url)
+    # Without TLS there is nothing to look at.
+    has_tls = url.startswith("https:")
+    verify_tls = account.verify_tls or not (provider.can_skip_tls and has_tls)
     return Aim(
-        Wanted(full, secret, provider.events, account.verify_tls),
-        Sought(shown, fingerprint(secret), provider.events, account.verify_tls, in_url),
+        Wanted(full, secret, provider.events, verify_tls),
+        Sought(shown, fingerprint(secret), provider.events, verify_tls, in_url),
         _others(account.receiver) if in_url else frozenset(),
     )
 
@@ -112,18 +115,22 @@ def known_of(target: HookTarget, ahead: timedelta = timedelta()) -> Known:
     )
 
 
-def listed(gate: Gate, provider: Provider, name: str, aim: Aim, *, etag: str = "") -> Hooks:
+def listed(
+    gate: Gate, provider: Provider, target: HookTarget, aim: Aim, *, etag: str = ""
+) -> Hooks:
     """All hooks, none of ours with a secret in it. Nothing else may ask a provider for them."""
-    found = gate.ask(provider.hooks, name, etag=etag)
+    found = gate.ask(provider.hooks, target.full_name, etag=etag)
     if not aim.sought.in_url:
         return found
-    return replace(found, items=tuple(_without_secret(hook, aim) for hook in found.items))
+    former = [hook["url"] for hook in target.former_hooks]
+    ours = [url for url in (aim.sought.url, target.hook_url, *former) if url]
+    return replace(found, items=tuple(_without_secret(hook, aim, ours) for hook in found.items))
 
 
-def _without_secret(hook: Hook, aim: Aim) -> Hook:
+def _without_secret(hook: Hook, aim: Aim, ours: list[str]) -> Hook:
     """The hook as it is; one that calls one of our receivers with its URL masked."""
     shown, seen = masked(hook.url), fingerprint(token_of(hook.url))
-    if not same_url(shown, aim.sought.url) or seen in aim.others:
+    if seen in aim.others or not any(same_url(shown, url) for url in ours):
         return hook
     return replace(hook, url=shown, secret_seen=seen)
 
@@ -140,7 +147,7 @@ def hooks_of(
     seen = target.hooks_seen if isinstance(target.hooks_seen, dict) else {}
     is_usable = bool(seen) and seen.get("url") == url and known_of(target).wanted
     etag = target.hooks_etag if is_usable else ""
-    found = listed(gate, provider, target.full_name, aim, etag=etag)
+    found = listed(gate, provider, target, aim, etag=etag)
     if found.unchanged:
         return replace(found, items=tuple(map(_from_json, seen["hooks"]))), {}
     ours = [

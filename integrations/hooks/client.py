@@ -7,7 +7,7 @@ import json
 import random
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -192,6 +192,24 @@ class Client:
                 return
             answer = self._get(_Call("GET", url))
             yield answer
+
+    def following(
+        self,
+        path: str,
+        query: Mapping[str, str | int],
+        after: Callable[[Answer], Mapping[str, str]],
+    ) -> Iterator[Answer]:
+        """The pages of a list that links to none: `after` is what each says has to be added to
+        the query for the next, nothing where it is the last. Raises Unavailable after too many."""
+        more: Mapping[str, str] = {}
+        for _page in range(MAX_PAGES):
+            answer = self.get(f"{path}?{urlencode({**query, **more})}")
+            yield answer
+            more = after(answer)
+            if not more:
+                return
+        text = _("%(provider)s has more to list than can be read.")
+        raise Unavailable(text % {"provider": self.name})
 
     def all(self, path: str, *, etag: str = "", progress: Progress | None = None) -> Listed:
         """All pages of a list; several at once where the first says how many there are."""

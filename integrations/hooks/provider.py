@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar, Self
@@ -47,21 +47,22 @@ class Wanted:
     """How a hook of ours should be. `events` are those that it must have, it may have more.
 
     Where the URL is the proof, it ends in the secret. `verify_tls`: the provider is to look at
-    our certificate when it calls.
+    our certificate when it calls. `secret_known`: the hook that is to be updated has the secret.
     """
 
     url: str = field(repr=False)
     secret: str = field(repr=False)
     events: tuple[str, ...] = ()
     verify_tls: bool = True
+    secret_known: bool = False
 
 
 @dataclass(frozen=True)
 class Hook:
     """A hook as the provider shows it.
 
-    Where a provider knows one event for each hook, those with the same URL are one here, and
-    their ids are joined by a plus sign; `MAX_HOOK_ID` characters are room for four of MSR's.
+    Where a provider knows one event for each hook, those with the same URL are one here, with an
+    id that stays as they come and go.
 
     `secret_seen` is the fingerprint of its secret, where the provider shows that; None where it
     does not, and where the URL is the proof, which is read for all providers alike. `faults` are
@@ -193,6 +194,8 @@ class Provider(ABC):
     # Whether `sent` tells anything, and whether `ping` does.
     keeps_history: ClassVar[bool] = False
     can_ping: ClassVar[bool] = False
+    # Whether its hooks can be told not to look at our certificate.
+    can_skip_tls: ClassVar[bool] = True
     # For people who set up an account.
     has_user: ClassVar[bool] = False  # whether the token belongs to a user's name
     default_api_url: ClassVar[str] = ""  # where it is, unless something else is said
@@ -241,11 +244,16 @@ class Provider(ABC):
     def update(self, name: str, hook: Hook, wanted: Wanted) -> Hook | None:
         """Bring a hook in line and send the secret; what a person added to it stays.
 
-        None, without asking, where the provider cannot: then another is made, and this one
-        deleted when that is there. `hook` is as it was listed, but where the URL is the proof,
+        None, where the provider cannot: then another is made, and this one deleted when that is
+        there. `hook` is as it was listed, but where the URL is the proof,
         its `url` is masked and its `secret_seen` that of the URL.
         """
         return None
+
+    def another(self, name: str, hook: Hook, wanted: Wanted) -> Hook:
+        """Make one in the place of a hook that cannot be updated, and leave that to be deleted."""
+        events = tuple(dict.fromkeys((*wanted.events, *hook.events)))
+        return self.create(name, replace(wanted, events=events))
 
     @abstractmethod
     def delete(self, name: str, hook_id: str) -> None:

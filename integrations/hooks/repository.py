@@ -115,7 +115,7 @@ class _Repository:
                 if not _is_worth_a_list(made, error):
                     raise
                 self.perhaps_made |= isinstance(error, Unavailable)
-                found = listed(self.gate, self.provider, self.target.full_name, self.aim)
+                found = listed(self.gate, self.provider, self.target, self.aim)
                 again = self._plan(found)
                 if _is_same(again, made) and not isinstance(error, Unavailable):
                     raise
@@ -169,10 +169,10 @@ class _Repository:
             return replace(made, hook=self.gate.ask(self.provider.create, name, wanted))
         if made.action != Action.UPDATE or made.hook is None:
             return made
-        if hook := self.gate.ask(self.provider.update, name, made.hook, wanted):
+        known = replace(wanted, secret_known=Why.SECRET not in made.why)
+        if hook := self.gate.ask(self.provider.update, name, made.hook, known):
             return replace(made, hook=hook)
-        events = tuple(dict.fromkeys((*wanted.events, *made.hook.events)))
-        another = self.gate.ask(self.provider.create, name, replace(wanted, events=events))
+        another = self.gate.ask(self.provider.another, name, made.hook, wanted)
         return replace(made, hook=another, after=(*made.after, made.hook))
 
     def _delete(self, hook: Hook) -> None:
@@ -199,7 +199,7 @@ class _Repository:
             case Action.UPDATE:
                 action = CREATED if self.perhaps_made else UPDATED
             case Action.NOOP:
-                action = NOOP
+                action = CREATED if self.perhaps_made else NOOP
         columns = in_line(self.aim.sought, made.hook) if made.hook else {}
         if action != NOOP:
             columns["archived"] = False  # or it would have taken no change

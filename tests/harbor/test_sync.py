@@ -285,7 +285,7 @@ class TestErrors:
     ) -> None:
         track()
         harbor.fail("POST", "/projects/library/webhook/policies", 502, done=True)
-        assert said(sync()) == {"library": "noop"}
+        assert said(sync()) == {"library": "created"}
         assert len(harbor.of("library")) == 1
 
     def test_it_waits_where_it_was_asked_too_often(

@@ -258,7 +258,7 @@ class TestWhatStaysBehind:
             raise Unavailable("no answer")
 
         there.before = fail
-        assert said(sync()) == {"acme/api": "noop"}
+        assert said(sync()) == {"acme/api": "created"}
         assert there.urls() == [f"{PLACE}/{TOKEN}"]
 
 
