@@ -1,0 +1,1 @@
+"""Registries of our own: real HTTP servers with state, each as its vendor describes its API."""
