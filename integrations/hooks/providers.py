@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from integrations.hooks.gitea import Gitea
 from integrations.hooks.github import GitHub
 from integrations.hooks.harbor import Harbor
+from integrations.hooks.msr import Msr
 from integrations.hooks.provider import Access, Provider
+from integrations.hooks.quay import Quay
 from integrations.models import HookAccount
 
-PROVIDERS: dict[str, type[Provider]] = {provider.key: provider for provider in (GitHub, Harbor)}
+PROVIDERS: dict[str, type[Provider]] = {
+    provider.key: provider for provider in (GitHub, Harbor, Msr, Gitea, Quay)
+}
 
 
 def provider_of(account: HookAccount) -> Provider:

@@ -86,6 +86,7 @@ class FakeGitea(FakeRegistry):
         self.owners: dict[str, set[str]] = {}  # of organisations: who may touch their hooks
         self.members: dict[str, set[str]] = {}
         self.hooks: dict[str, list[Hook]] = {}  # by organisation or person
+        self.total: str | None = None  # what lists say how long they are, if not the truth
         self._ids = count(1)
 
     # State
@@ -267,7 +268,7 @@ class FakeGitea(FakeRegistry):
         size = min(number_of(asked.first("limit"), PER_PAGE), MOST_PER_PAGE)
         page = max(number_of(asked.first("page"), 1), 1)
         shown = items[(page - 1) * size : page * size]
-        headers = {"X-Total-Count": str(len(items))}
+        headers = {"X-Total-Count": str(len(items)) if self.total is None else self.total}
         return Answer(200, shown, headers)
 
     def _send(self, hook: Hook, body: bytes) -> int:
