@@ -170,6 +170,7 @@ def _shared() -> dict[str, Any]:
     names = ("sync", "audit", "repair", "remove_hooks", "select", "remove", "ping", "keep", "work")
     return {
         "at": "GitHub",
+        "sends_pings": True,
         "acts": {name: reverse(f"github_{name}") for name in names},
         "wording": REPOSITORIES,
         "place": reverse("github_packages"),

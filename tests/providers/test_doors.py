@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from checks.models import Job
 from checks.tasks import run_job
@@ -133,6 +134,21 @@ def test_a_person_ends_a_conflict(program: Program, account: dict[str, Any], cas
     choice = {"target": name, "keepHookId": kept, "deleteHookIds": [other]}
     assert job(program, place(account, "sync"), {"resolveConflicts": [choice]})["ok"] is True
     assert case.hooks(name) == [case.right(secret)]
+
+
+def test_the_page_misses_no_ping_where_none_is_sent(
+    program: Program, account: dict[str, Any], case: Case, admin_client: Client
+) -> None:
+    """Their tests look like pushes, and none is sent unless somebody asks."""
+    [name] = case.names(1)
+    program.post(place(account, "targets"), {"name": name})
+    job(program, place(account, "sync"))
+    page = admin_client.get(f"/settings/hook-accounts/{account['id']}").content.decode()
+    assert name in page
+    assert "no ping came" not in page
+    secret = HookAccount.objects.get(pk=account["id"]).receiver.secret
+    assert secret not in page
+    assert TOKEN not in page
 
 
 @pytest.mark.parametrize("name", ["", "..", "a b", "https://elsewhere.example.com/acme/api"])
