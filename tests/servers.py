@@ -83,6 +83,10 @@ class Server:
         context.load_cert_chain(certificate, key)
         self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
 
+    def close(self) -> None:
+        """Listen no more. One that is running is closed at its end."""
+        self._server.server_close()
+
     @contextmanager
     def running(self) -> Iterator[Server]:
         thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
@@ -93,7 +97,7 @@ class Server:
             self.over.set()
             self._server.shutdown()
             thread.join()
-            self._server.server_close()
+            self.close()
 
 
 def _handler(server: Server) -> type[BaseHTTPRequestHandler]:

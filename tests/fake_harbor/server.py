@@ -73,7 +73,7 @@ class FakeHarbor:
         self.violations: list[str] = []
         self.faults: list[Fault] = []
         self._ids = count(11)
-        self.server = Server(self._answer)
+        self.server = Server(self.answer)
         self.url = f"http://{self.server.address}"
 
     # What tests say
@@ -158,7 +158,7 @@ class FakeHarbor:
 
     # What it answers
 
-    def _answer(self, asked: Asked) -> Reply:
+    def answer(self, asked: Asked) -> Reply:
         parts = urlsplit(asked.path)
         path = parts.path.removeprefix(API)
         self.requests.append((asked.method, path))

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
+from urllib.parse import urlencode, urlunsplit
 
 from integrations.hooks.provider import Proof, Provider
 from integrations.hooks.providers import PROVIDERS
+from tests import servers
+from tests.fake_github.answers import Answer
+from tests.fake_harbor.server import FakeHarbor
 from tests.fake_registries.gitea import FakeGitea
 from tests.fake_registries.msr import FakeMsr
 from tests.fake_registries.quay import FakeQuay
-from tests.fake_registries.server import FakeRegistry
+from tests.fake_registries.server import Asked, FakeRegistry
 
 BASE = "https://dockrev.example.com/api/webhooks"
 FORMER = "https://old.example.com/api/webhooks"
@@ -205,4 +210,71 @@ class Gitea(Case):
         return self.fake.publish(name, "api")
 
 
+class HarborHere(FakeRegistry):
+    """The fake Harbor, with the server, the faults and the calls of the other fakes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.there = FakeHarbor()
+        self.there.server.close()  # this one speaks for it
+
+    def respond(self, asked: Asked) -> Answer:
+        path = urlunsplit(("", "", asked.path, urlencode(asked.query, doseq=True), ""))
+        request = servers.Asked(asked.method, path, dict(asked.headers), asked.body)
+        reply = self.there.answer(request)
+        return Answer(reply.status, json.loads(reply.body) if reply.body else None, reply.headers)
+
+    def refusal(self, status: int) -> Answer:
+        return Answer(status, {"errors": [{"code": "SAID", "message": f"harbor says {status}"}]})
+
+
+class Harbor(Case):
+    key = "harbor"
+    update = "PUT"
+
+    def __init__(self) -> None:
+        self.fake: HarborHere = HarborHere()
+        self.allow()
+
+    def name_of(self, number: int) -> str:
+        return f"acme{number}"
+
+    def add(self, name: str) -> None:
+        self.fake.there.add_project(name)
+
+    def hooks(self, name: str) -> list[Seen]:
+        return [
+            Seen(
+                each["address"], frozenset(policy.event_types), policy.enabled, each["auth_header"]
+            )
+            for policy in self.fake.there.of(name)
+            for each in policy.targets
+        ]
+
+    def add_hook(self, name: str, url: str, **more: Any) -> Any:
+        return self.fake.there.add_policy(name, url, **more)
+
+    def switch_off(self, name: str) -> None:
+        for policy in self.fake.there.of(name):
+            policy.enabled = False
+
+    def revoke(self) -> None:
+        self.fake.there.people.clear()
+
+    def allow(self) -> None:
+        self.fake.there.add_person(USER, TOKEN)
+
+    def publish(self, name: str) -> list[int]:
+        statuses = []
+        for execution in self.fake.there.push(f"{name}/api", "latest"):
+            payload = json.dumps(execution.payload).replace("harbor.example.com", self.fake.host)
+            for target in execution.policy.targets:
+                headers = {"Content-Type": "application/json"}
+                headers["Authorization"] = target["auth_header"]
+                statuses.append(self.fake.call(target["address"], payload.encode(), headers))
+        return statuses
+
+
+# Those with a file of tests of their own here; Harbor has a folder.
 CASES: tuple[type[Case], ...] = (Msr, Quay, Gitea)
+ALL_CASES: tuple[type[Case], ...] = (*CASES, Harbor)

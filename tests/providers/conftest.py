@@ -13,7 +13,7 @@ from integrations.hooks import asking, client
 from integrations.hooks.provider import Access
 from integrations.models import HookAccount, HookTarget, Receiver
 from tests.hooks.doing import done
-from tests.providers.cases import BASE, CASES, SECRET, TOKEN, USER, Case, Gitea, Msr, Quay
+from tests.providers.cases import ALL_CASES, BASE, SECRET, TOKEN, USER, Case, Gitea, Msr, Quay
 
 Do = Callable[..., Job]
 Track = Callable[..., list[str]]
@@ -24,7 +24,7 @@ def _nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "PAUSES", (0.0, 0.0))
 
 
-@pytest.fixture(params=CASES, ids=[case.key for case in CASES])
+@pytest.fixture(params=ALL_CASES, ids=[case.key for case in ALL_CASES])
 def case(request: pytest.FixtureRequest) -> Iterator[Case]:
     made: Case = request.param()
     with made.fake:
