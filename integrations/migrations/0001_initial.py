@@ -7,112 +7,246 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Receiver',
+            name="Receiver",
             fields=[
-                ('id', dockrev.fields.IdField(prefix='rcv', serialize=False)),
-                ('kind', models.CharField(choices=integrations.receivers.choices, db_index=True, max_length=40, verbose_name='kind')),
-                ('name', models.CharField(max_length=100, verbose_name='name')),
-                ('enabled', models.BooleanField(default=False, verbose_name='enabled')),
-                ('registry_host', models.CharField(blank=True, max_length=255, verbose_name='registry host')),
-                ('secret', dockrev.fields.SecretField(blank=True, verbose_name='secret')),
-                ('secret_created_at', models.DateTimeField(blank=True, null=True, verbose_name='secret since')),
-                ('previous_secret', dockrev.fields.SecretField(blank=True, editable=False)),
-                ('previous_until', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('path_token_hash', models.CharField(blank=True, editable=False, max_length=64, null=True, unique=True)),
-                ('options', models.JSONField(blank=True, default=dict, verbose_name='options')),
-                ('last_accepted_at', models.DateTimeField(editable=False, null=True, verbose_name='last accepted')),
-                ('last_rejected_at', models.DateTimeField(editable=False, null=True, verbose_name='last rejected')),
-                ('rejected_count', models.PositiveBigIntegerField(default=0, editable=False, verbose_name='rejected')),
-                ('disabled_count', models.PositiveBigIntegerField(default=0, editable=False, verbose_name='while off')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
+                ("id", dockrev.fields.IdField(prefix="rcv", serialize=False)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=integrations.receivers.choices,
+                        db_index=True,
+                        max_length=40,
+                        verbose_name="kind",
+                    ),
+                ),
+                ("name", models.CharField(max_length=100, verbose_name="name")),
+                ("enabled", models.BooleanField(default=False, verbose_name="enabled")),
+                (
+                    "registry_host",
+                    models.CharField(blank=True, max_length=255, verbose_name="registry host"),
+                ),
+                ("secret", dockrev.fields.SecretField(blank=True, verbose_name="secret")),
+                (
+                    "secret_created_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="secret since"),
+                ),
+                ("previous_secret", dockrev.fields.SecretField(blank=True, editable=False)),
+                ("previous_until", models.DateTimeField(blank=True, editable=False, null=True)),
+                (
+                    "path_token_hash",
+                    models.CharField(
+                        blank=True, editable=False, max_length=64, null=True, unique=True
+                    ),
+                ),
+                ("options", models.JSONField(blank=True, default=dict, verbose_name="options")),
+                (
+                    "last_accepted_at",
+                    models.DateTimeField(editable=False, null=True, verbose_name="last accepted"),
+                ),
+                (
+                    "last_rejected_at",
+                    models.DateTimeField(editable=False, null=True, verbose_name="last rejected"),
+                ),
+                (
+                    "rejected_count",
+                    models.PositiveBigIntegerField(
+                        default=0, editable=False, verbose_name="rejected"
+                    ),
+                ),
+                (
+                    "disabled_count",
+                    models.PositiveBigIntegerField(
+                        default=0, editable=False, verbose_name="while off"
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created")),
             ],
             options={
-                'verbose_name': 'receiver',
-                'verbose_name_plural': 'receivers',
-                'ordering': ['created_at', 'id'],
+                "verbose_name": "receiver",
+                "verbose_name_plural": "receivers",
+                "ordering": ["created_at", "id"],
             },
         ),
         migrations.CreateModel(
-            name='HookAccount',
+            name="HookAccount",
             fields=[
-                ('id', dockrev.fields.IdField(prefix='hka', serialize=False)),
-                ('provider', models.CharField(choices=[('github', 'GitHub')], max_length=20, verbose_name='provider')),
-                ('name', models.CharField(max_length=100, verbose_name='name')),
-                ('api_url', models.CharField(blank=True, max_length=500, verbose_name='API URL')),
-                ('callback_url', models.CharField(blank=True, max_length=500, verbose_name='callback URL')),
-                ('credential', dockrev.fields.SecretField(blank=True, verbose_name='token')),
-                ('inputs', models.JSONField(blank=True, default=list, verbose_name='what was typed')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
-                ('receiver', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='accounts', to='integrations.receiver', verbose_name='receiver')),
+                ("id", dockrev.fields.IdField(prefix="hka", serialize=False)),
+                (
+                    "provider",
+                    models.CharField(
+                        choices=[("github", "GitHub")], max_length=20, verbose_name="provider"
+                    ),
+                ),
+                ("name", models.CharField(max_length=100, verbose_name="name")),
+                ("api_url", models.CharField(blank=True, max_length=500, verbose_name="API URL")),
+                (
+                    "callback_url",
+                    models.CharField(blank=True, max_length=500, verbose_name="callback URL"),
+                ),
+                ("credential", dockrev.fields.SecretField(blank=True, verbose_name="token")),
+                (
+                    "inputs",
+                    models.JSONField(blank=True, default=list, verbose_name="what was typed"),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created")),
+                (
+                    "receiver",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="accounts",
+                        to="integrations.receiver",
+                        verbose_name="receiver",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'hook account',
-                'verbose_name_plural': 'hook accounts',
-                'ordering': ['created_at', 'id'],
+                "verbose_name": "hook account",
+                "verbose_name_plural": "hook accounts",
+                "ordering": ["created_at", "id"],
             },
         ),
         migrations.CreateModel(
-            name='HookTarget',
+            name="HookTarget",
             fields=[
-                ('id', dockrev.fields.IdField(prefix='hkt', serialize=False)),
-                ('full_name', models.CharField(max_length=300, verbose_name='name')),
-                ('name_key', models.CharField(editable=False, max_length=300)),
-                ('owner_key', models.CharField(editable=False, max_length=150)),
-                ('selected', models.BooleanField(default=True, verbose_name='selected')),
-                ('hook_id', models.CharField(blank=True, max_length=60, verbose_name='hook')),
-                ('hook_state', models.CharField(choices=[('unknown', 'unknown'), ('ok', 'ok'), ('missing', 'missing'), ('conflict', 'conflict'), ('error', 'error')], default='unknown', max_length=16, verbose_name='hook state')),
-                ('verified_at', models.DateTimeField(blank=True, null=True, verbose_name='verified')),
-                ('last_error', models.TextField(blank=True, verbose_name='last error')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='targets', to='integrations.hookaccount', verbose_name='account')),
+                ("id", dockrev.fields.IdField(prefix="hkt", serialize=False)),
+                ("full_name", models.CharField(max_length=300, verbose_name="name")),
+                ("name_key", models.CharField(editable=False, max_length=300)),
+                ("owner_key", models.CharField(editable=False, max_length=150)),
+                ("selected", models.BooleanField(default=True, verbose_name="selected")),
+                ("hook_id", models.CharField(blank=True, max_length=60, verbose_name="hook")),
+                (
+                    "hook_state",
+                    models.CharField(
+                        choices=[
+                            ("unknown", "unknown"),
+                            ("ok", "ok"),
+                            ("missing", "missing"),
+                            ("conflict", "conflict"),
+                            ("error", "error"),
+                        ],
+                        default="unknown",
+                        max_length=16,
+                        verbose_name="hook state",
+                    ),
+                ),
+                (
+                    "verified_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="verified"),
+                ),
+                ("last_error", models.TextField(blank=True, verbose_name="last error")),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created")),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="targets",
+                        to="integrations.hookaccount",
+                        verbose_name="account",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'hook target',
-                'verbose_name_plural': 'hook targets',
-                'ordering': ['name_key'],
-                'indexes': [models.Index(fields=['name_key'], name='integration_name_ke_6cde1a_idx'), models.Index(fields=['owner_key'], name='integration_owner_k_ba3af8_idx')],
-                'constraints': [models.UniqueConstraint(fields=('account', 'name_key'), name='one_target_per_account_and_name')],
+                "verbose_name": "hook target",
+                "verbose_name_plural": "hook targets",
+                "ordering": ["name_key"],
+                "indexes": [
+                    models.Index(fields=["name_key"], name="integration_name_ke_6cde1a_idx"),
+                    models.Index(fields=["owner_key"], name="integration_owner_k_ba3af8_idx"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("account", "name_key"), name="one_target_per_account_and_name"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Delivery',
+            name="Delivery",
             fields=[
-                ('id', dockrev.fields.IdField(prefix='dlv', serialize=False)),
-                ('sender_id', models.CharField(blank=True, max_length=200, verbose_name="sender's id")),
-                ('dedupe_key', models.CharField(editable=False, max_length=200)),
-                ('event', models.CharField(blank=True, max_length=60, verbose_name='event')),
-                ('action', models.CharField(blank=True, max_length=60, verbose_name='action')),
-                ('hook_id', models.CharField(blank=True, max_length=60, verbose_name='hook')),
-                ('repository', models.CharField(blank=True, max_length=300, verbose_name='repository')),
-                ('decision', models.CharField(choices=[('processed', 'processed'), ('ignored', 'ignored'), ('rejected', 'rejected')], max_length=16, verbose_name='decision')),
-                ('reason', models.CharField(blank=True, max_length=40, verbose_name='reason')),
-                ('attempts', models.PositiveIntegerField(default=1, verbose_name='attempts')),
-                ('images', models.JSONField(blank=True, default=list, verbose_name='images')),
-                ('matched_service_ids', models.JSONField(blank=True, default=list, verbose_name='matched services')),
-                ('job_ids', models.JSONField(blank=True, default=list, verbose_name='jobs')),
-                ('reused_job_ids', models.JSONField(blank=True, default=list, verbose_name='reused jobs')),
-                ('fallback_reason', models.CharField(blank=True, max_length=40, verbose_name='fallback')),
-                ('waiting_for_job', models.CharField(blank=True, editable=False, max_length=32, verbose_name='waits for')),
-                ('headers', models.JSONField(blank=True, default=dict, verbose_name='headers')),
-                ('payload', models.BinaryField(verbose_name='payload')),
-                ('received_at', models.DateTimeField(verbose_name='received')),
-                ('last_received_at', models.DateTimeField(verbose_name='last received')),
-                ('receiver', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='deliveries', to='integrations.receiver', verbose_name='receiver')),
+                ("id", dockrev.fields.IdField(prefix="dlv", serialize=False)),
+                (
+                    "sender_id",
+                    models.CharField(blank=True, max_length=200, verbose_name="sender's id"),
+                ),
+                ("dedupe_key", models.CharField(editable=False, max_length=200)),
+                ("event", models.CharField(blank=True, max_length=60, verbose_name="event")),
+                ("action", models.CharField(blank=True, max_length=60, verbose_name="action")),
+                ("hook_id", models.CharField(blank=True, max_length=60, verbose_name="hook")),
+                (
+                    "repository",
+                    models.CharField(blank=True, max_length=300, verbose_name="repository"),
+                ),
+                (
+                    "decision",
+                    models.CharField(
+                        choices=[
+                            ("processed", "processed"),
+                            ("ignored", "ignored"),
+                            ("rejected", "rejected"),
+                        ],
+                        max_length=16,
+                        verbose_name="decision",
+                    ),
+                ),
+                ("reason", models.CharField(blank=True, max_length=40, verbose_name="reason")),
+                ("attempts", models.PositiveIntegerField(default=1, verbose_name="attempts")),
+                ("images", models.JSONField(blank=True, default=list, verbose_name="images")),
+                (
+                    "matched_service_ids",
+                    models.JSONField(blank=True, default=list, verbose_name="matched services"),
+                ),
+                ("job_ids", models.JSONField(blank=True, default=list, verbose_name="jobs")),
+                (
+                    "reused_job_ids",
+                    models.JSONField(blank=True, default=list, verbose_name="reused jobs"),
+                ),
+                (
+                    "fallback_reason",
+                    models.CharField(blank=True, max_length=40, verbose_name="fallback"),
+                ),
+                (
+                    "waiting_for_job",
+                    models.CharField(
+                        blank=True, editable=False, max_length=32, verbose_name="waits for"
+                    ),
+                ),
+                ("headers", models.JSONField(blank=True, default=dict, verbose_name="headers")),
+                ("payload", models.BinaryField(verbose_name="payload")),
+                ("received_at", models.DateTimeField(verbose_name="received")),
+                ("last_received_at", models.DateTimeField(verbose_name="last received")),
+                (
+                    "receiver",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="deliveries",
+                        to="integrations.receiver",
+                        verbose_name="receiver",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'delivery',
-                'verbose_name_plural': 'deliveries',
-                'ordering': ['-id'],
-                'indexes': [models.Index(condition=models.Q(('waiting_for_job', ''), _negated=True), fields=['waiting_for_job'], name='deliveries_waiting')],
-                'constraints': [models.UniqueConstraint(fields=('receiver', 'dedupe_key'), name='one_delivery_per_sender_and_id')],
+                "verbose_name": "delivery",
+                "verbose_name_plural": "deliveries",
+                "ordering": ["-id"],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("waiting_for_job", ""), _negated=True),
+                        fields=["waiting_for_job"],
+                        name="deliveries_waiting",
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("receiver", "dedupe_key"), name="one_delivery_per_sender_and_id"
+                    )
+                ],
             },
         ),
     ]
