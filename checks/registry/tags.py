@@ -12,7 +12,7 @@ from urllib.parse import urldefrag, urlencode, urljoin, urlsplit
 from django.utils.translation import gettext as _
 
 from checks.registry.errors import BadAnswer, NotFound
-from checks.registry.reference import is_tag
+from checks.registry.reference import are_tags, is_tag
 from checks.registry.transport import host_of, origin
 from dockrev import http
 
@@ -113,8 +113,10 @@ def read_page(body: bytes, host: str) -> list[str]:
         listed = json.loads(body)["tags"]
         # Registries write a repository that is empty now as null.
         tags = [] if listed is None else listed
-        if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+        if not isinstance(tags, list):
             raise TypeError
+        if are_tags(tags):
+            return tags
     except (ValueError, KeyError, TypeError, RecursionError):
         text = _("%(host)s did not send a list of tags that can be read.")
         raise BadAnswer(text % {"host": host}) from None

@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 from checks.versions.shapes import Version, is_signature, read
+from checks.versions.siblings import like, sift
 
 Test = Callable[[str], bool]
 _Best = dict[str, list[tuple[Version, str]]]  # of each step, the highest first
@@ -60,6 +61,11 @@ class Policy:
     prereleases: bool = False
     lower: int = 0
 
+    @property
+    def reads_all(self) -> bool:
+        """Whether more than its version decides what becomes of a tag that is not newer."""
+        return bool(self.comparable or self.include or self.exclude)
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -87,29 +93,14 @@ def choose(current: str, tags: Iterable[str], policy: Policy = EVERYTHING) -> Ch
     now = version_of(current, policy)
     if now is None:
         return None
-    dropped: Counter[str] = Counter()
-    best: _Best = {}
-    hidden: _Best = {}
-    by_rule: dict[str, tuple[int, tuple[Any, str]]] = {}
+    choosing = _Choosing(now, policy)
     listed = False
-    for tag in tags:
+    for tag in tags if policy.reads_all else choosing.sift(current, tags):
         if tag == current:
             listed = True
-            continue
-        found = _judge(now, tag, policy)
-        if isinstance(found, Dropped):
-            dropped[found] += 1
-            continue
-        if rule := policy.ignored and policy.ignored(tag):
-            dropped[Dropped.IGNORED] += 1
-            _keep(hidden, now, (found, tag))
-            count, highest = by_rule.get(str(rule), (0, (found.place, tag)))
-            by_rule[str(rule)] = count + 1, max(highest, (found.place, tag))
         else:
-            _keep(best, now, (found, tag), most=1 + policy.lower)
-    counted = {rule: (count, highest[1]) for rule, (count, highest) in by_rule.items()}
-    lower = {step: tuple(tag for _version, tag in kept[1:]) for step, kept in best.items()}
-    return Choice(_tags(best), _tags(hidden), counted, dropped, listed, lower)
+            choosing.look_at(tag)
+    return choosing.choice(listed=listed)
 
 
 def version_of(tag: str, policy: Policy = EVERYTHING) -> Version | None:
@@ -132,6 +123,52 @@ def step_between(now: Version, then: Version) -> str:
     if now.kinds[0] != "number":
         return OTHER
     return (MAJOR, MINOR, PATCH)[min(moved, 2)]
+
+
+class _Choosing:
+    """What has become of the tags that were looked at so far."""
+
+    def __init__(self, now: Version, policy: Policy) -> None:
+        self._now, self._policy = now, policy
+        self._dropped: Counter[str] = Counter()
+        self._best: _Best = {}
+        self._hidden: _Best = {}
+        self._by_rule: dict[str, tuple[int, tuple[Any, str]]] = {}
+
+    def sift(self, current: str, tags: Iterable[str]) -> list[str]:
+        """Look at those tags that differ from `current` by their numbers alone; return the rest."""
+        most = 1 + self._policy.lower
+        sifted = sift(current, tags, most=most, but=self._policy.ignored)
+        if sifted.older:
+            self._dropped[Dropped.NOT_NEWER] += sifted.older
+        for same, highest in sifted.highest.items():
+            found = [(like(self._now, numbers), tag) for numbers, tag in highest]
+            # What is said of one holds for all that take a step as large.
+            if why := _why_not(self._now, found[0][0], self._policy):
+                self._dropped[why] += sifted.counts[same]
+                continue
+            for each in found:
+                _keep(self._best, self._now, each, most=most)
+        return sifted.left
+
+    def look_at(self, tag: str) -> None:
+        found = _judge(self._now, tag, self._policy)
+        if isinstance(found, Dropped):
+            self._dropped[found] += 1
+        elif rule := self._policy.ignored and self._policy.ignored(tag):
+            self._dropped[Dropped.IGNORED] += 1
+            _keep(self._hidden, self._now, (found, tag))
+            count, highest = self._by_rule.get(str(rule), (0, (found.place, tag)))
+            self._by_rule[str(rule)] = count + 1, max(highest, (found.place, tag))
+        else:
+            _keep(self._best, self._now, (found, tag), most=1 + self._policy.lower)
+
+    def choice(self, *, listed: bool) -> Choice:
+        by_rule = {rule: (count, highest[1]) for rule, (count, highest) in self._by_rule.items()}
+        lower = {
+            step: tuple(tag for _version, tag in kept[1:]) for step, kept in self._best.items()
+        }
+        return Choice(_tags(self._best), _tags(self._hidden), by_rule, self._dropped, listed, lower)
 
 
 def _keep(best: _Best, now: Version, found: tuple[Version, str], *, most: int = 1) -> None:

@@ -134,7 +134,7 @@ def read(tag: str) -> Version | None:
     """Return the version that a tag is; None if it is none, or not even a tag."""
     if not is_tag(tag) or is_signature(tag):
         return None
-    place = _place(tag)
+    place = place_in(tag)
     if place is None:
         return None
     start, end = place
@@ -153,7 +153,7 @@ def read(tag: str) -> Version | None:
     )
 
 
-def _place(tag: str) -> tuple[int, int] | None:
+def place_in(tag: str) -> tuple[int, int] | None:
     """Where a tag's version starts and ends."""
     if simple := _SIMPLE.match(tag):
         return simple.span(1)

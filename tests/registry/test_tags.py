@@ -199,6 +199,11 @@ class TestTrouble:
         odd = ["1.0", "", "two words", "a/b", "-1", "१", "x" * 129, "2.0"]
         assert tags_of(serve(lambda asked: page(odd))) == ["1.0", "2.0"]
 
+    @pytest.mark.parametrize("odd", ["", " ", "two words", "1.1 ", "a\n", "a/b", "-1", "x" * 129])
+    def test_it_leaves_out_a_single_one(self, serve: Starts, odd: str) -> None:
+        assert tags_of(serve(lambda asked: page(["1.0", odd, "2.0"]))) == ["1.0", "2.0"]
+        assert tags_of(serve(lambda asked: page([odd]))) == []
+
     @pytest.mark.parametrize(
         ("reply", "error"),
         [

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from checks.versions.choice import MINOR, PATCH, Choice, Dropped, Policy, choose
@@ -184,6 +185,21 @@ def shape_of(tag: str) -> tuple[str, tuple[str, ...]]:
     return found.variant, found.kinds
 
 
+pieces = st.lists(
+    st.sampled_from([*"0189.-_abcdefglrsuvxyTZ", "sha", "k3s", "alpine", "rc", "2024", "-01", "v"]),
+    max_size=6,
+).map("".join)
+short = st.lists(st.one_of(st.integers(0, 30), st.integers(90, 2100)), min_size=1, max_size=4)
+
+
+@st.composite
+def alike(draw: st.DrawFn) -> list[str]:
+    """Tags that have the same around their numbers, whatever that is."""
+    front, behind = draw(st.one_of(prefixes, pieces)), draw(st.one_of(variants, pieces))
+    parts = draw(st.lists(short, min_size=2, max_size=12))
+    return [f"{front}{'.'.join(map(str, each))}{behind}" for each in parts]
+
+
 class TestAlways:
     @given(versions, st.lists(tags, max_size=20))
     def test_it_goes_up_and_keeps_the_shape(self, current: str, on_offer: Sequence[str]) -> None:
@@ -207,6 +223,23 @@ class TestAlways:
         assert sum(choice.dropped.values()) == len(others)
         assert set(choice.newest.values()) <= set(follows)
         assert bool(choice.newest) == bool(follows)
+
+    @settings(deadline=None)
+    @given(alike(), st.lists(tags, max_size=6), st.integers(0, 2), st.booleans())
+    def test_it_says_of_those_that_it_does_not_read_what_it_says_of_those_that_it_reads(
+        self, siblings: list[str], others: list[str], lower: int, hides: bool
+    ) -> None:
+        def ignored(tag: str) -> str:
+            return "rule" if hides and tag.endswith(("1", "2", "3")) else ""
+
+        current, on_offer = siblings[0], [*siblings, *others]
+        for policy in (
+            Policy(ignored=ignored, lower=lower),
+            Policy(largest=MINOR, prereleases=True),
+            Policy(largest=PATCH),
+        ):
+            reading_all = replace(policy, include=lambda tag: True)
+            assert choose(current, on_offer, policy) == choose(current, on_offer, reading_all)
 
     @given(versions, st.permutations(["1.2", "1.3", "1.10", "2.0-rc1", "2.0", "1.2-ls3", "v1.4"]))
     def test_it_does_not_matter_in_which_order_tags_come(
