@@ -91,20 +91,22 @@ class TestAnswers:
             http.request(method, f"http://{server.address}/")
         assert len(server.asked) == tries
 
-    def test_it_does_not_wait_for_the_end_of_what_has_none(
-        self, serve: Starts, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(http, "LONGEST_BODY", -1.0)
+    def test_it_does_not_wait_for_the_end_of_what_has_none(self, serve: Starts) -> None:
         server = serve(lambda asked: Reply(200, b"x", length=None))
+        brief = {"timeout": (0.1, 1), "longest_body": 0.3}
         with pytest.raises(http.Unreachable, match="did not answer"):
-            http.request("GET", f"http://{server.address}/", timeout=(1, 1), max_bytes=10**9)
+            http.request("GET", f"http://{server.address}/", max_bytes=10**9, **brief)  # type: ignore[arg-type]  # as they are
 
+    @pytest.mark.parametrize("proxy", [True, False])
     def test_it_does_not_wait_for_the_end_of_a_head_that_drips(
-        self, monkeypatch: pytest.MonkeyPatch
+        self, monkeypatch: pytest.MonkeyPatch, proxy: bool
     ) -> None:
-        monkeypatch.setattr(http, "LONGEST_BODY", 0.3)
-        with dripping() as address, pytest.raises(http.Unreachable, match="did not answer"):
-            http.request("GET", f"http://{address}/", timeout=(0.1, 5))
+        with dripping() as address:
+            if proxy:
+                monkeypatch.setenv("http_proxy", f"http://{address}")
+            url = "http://outside.example/" if proxy else f"http://{address}/"
+            with pytest.raises(http.Unreachable, match="did not answer"):
+                http.request("GET", url, timeout=(0.1, 5), longest_body=0.3)
 
     def test_it_serves_many_threads(self, serve: Starts) -> None:
         server = serve(lambda asked: Reply(200, asked.path.encode()))
@@ -159,8 +161,12 @@ class TestWords:
     def test_it_says_that_a_name_is_unknown(self) -> None:
         assert "nowhere.invalid" in self.why("http://nowhere.invalid/path")
 
-    def test_it_says_that_a_header_is_wrong(self) -> None:
-        words = self.why("http://127.0.0.1:1/", headers={"X": "a\r\nb"})
+    @pytest.mark.parametrize(
+        "header",
+        [("X", "a\r\nb"), ("X", "a\n"), ("X", "\n"), ("X\n", "a"), ("X", "€")],
+    )
+    def test_it_says_that_a_header_is_wrong(self, header: tuple[str, str]) -> None:
+        words = self.why("http://127.0.0.1:1/", headers=dict([header]))
         assert words == "A header for 127.0.0.1:1 holds forbidden characters."
 
     def test_it_says_that_no_answer_came_in_time(self, serve: Starts) -> None:
