@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from checks.models import Candidate, IgnoreRule
 
@@ -40,7 +40,14 @@ def of(candidate: Candidate) -> Iterator[Hiding]:
         )
 
 
-def is_going_on(candidate: Candidate) -> bool:
+class Hidden(Protocol):
+    """What has `hidings` as a candidate has them."""
+
+    @property
+    def hidings(self) -> list[dict[str, Any]]: ...
+
+
+def is_going_on(candidate: Hidden) -> bool:
     return bool(candidate.hidings) and "over" not in candidate.hidings[-1]
 
 

@@ -8,9 +8,10 @@ is queued where there may be some.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from itertools import chain
+from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.db.models import Q
@@ -30,59 +31,91 @@ def by_service(
 
     One query.
     """
+    return _by_service({each.pk: each.stack_id for each in services}, now, besides=besides)
+
+
+def _by_service(
+    stacks: Mapping[str, str], now: datetime, *, besides: str = ""
+) -> dict[str, Ignores]:
+    """`stacks` are those of the services, by these."""
     rules: dict[str, list[Rule]] = defaultdict(list)
     for row in IgnoreRule.objects.in_effect(now).exclude(pk=besides):
         rules[_place(row)].append(Rule(row.pk, row.kind, row.value))
     everything = Ignores(rules[Scope.ALL])
     found = {}
-    for service in services:
-        ours = (*rules[service.pk], *rules[service.stack_id])
+    for service_id, stack_id in stacks.items():
+        ours = (*rules[service_id], *rules[stack_id])
         # Most services have no rules but those for all.
-        found[service.pk] = Ignores(ours, everything) if ours else everything
+        found[service_id] = Ignores(ours, everything) if ours else everything
     return found
 
 
 def apply(service_ids: Iterable[str], now: datetime) -> None:
     """Have the rules of this moment hide open candidates, and statuses follow.
 
-    Inside the caller's transaction.
+    Inside the caller's transaction. Only rows that change are made objects of.
     """
-    held = defaultdict(list)
-    rows = Candidate.objects.unclosed().filter(service__in=list(service_ids))
-    for row in rows.select_related("service"):
-        held[row.service_id].append(row)
-    services = [rows[0].service for rows in held.values()]
-    ignores = by_service(services, now) if services else {}
-    changed: list[tuple[Candidate, str]] = []
-    for service in services:
-        for row in held[service.pk]:
-            rule = hidden_by(row, ignores[service.pk])
-            # A rule that was deleted has left the row already.
-            if rule != (row.ignored_by_id or "") or (not rule and hidings.is_going_on(row)):
-                changed.append((row, rule))
-    _hide(changed, now)
-    for service in services:
-        _follow(service, held[service.pk])
+    unclosed = Candidate.objects.unclosed().filter(service__in=list(service_ids)).order_by()
+    rows = list(unclosed.values_list(*_Facts._fields, "service__stack_id"))
+    if not rows:
+        return
+    ignores = _by_service({row[0]: row[-1] for row in rows}, now)
+    held: dict[str, list[tuple[_Facts, str]]] = defaultdict(list)
+    for row in rows:
+        facts = _Facts(*row[:-1])
+        held[facts.service_id].append((facts, hidden_by(facts, ignores[facts.service_id])))
+    _hide(
+        {facts.pk: rule for some in held.values() for facts, rule in some if _is_news(facts, rule)},
+        now,
+    )
+    statuses = defaultdict(list)
+    for service_id, some in held.items():
+        if status := _status((facts, bool(rule)) for facts, rule in some):
+            statuses[status].append(service_id)
+    for status, ids in statuses.items():
+        Service.objects.filter(~Q(status=status), pk__in=ids).update(status=status)
 
 
-def hidden_by(candidate: Candidate, ignores: Ignores) -> str:
+class _Facts(NamedTuple):
+    """What of a candidate says whether it is hidden, and what that makes of its service."""
+
+    service_id: str
+    pk: str
+    step: str
+    tag: str
+    digest: str
+    arch: str
+    waits_until: datetime | None
+    ignored_by_id: str | None
+    hidings: list[dict[str, Any]]
+
+
+def _is_news(facts: _Facts, rule: str) -> bool:
+    # A rule that was deleted has left the row already.
+    return rule != (facts.ignored_by_id or "") or (not rule and hidings.is_going_on(facts))
+
+
+def hidden_by(candidate: Candidate | _Facts, ignores: Ignores) -> str:
     """The id of the rule that hides a candidate; empty where none does."""
     rebuilt = candidate.step == Candidate.Step.REBUILT
     return ignores.image(candidate.tag, candidate.digest, rebuilt=rebuilt)
 
 
-def _hide(changed: list[tuple[Candidate, str]], now: datetime) -> None:
-    wanted = {rule for _row, rule in changed if rule}
+def _hide(changed: Mapping[str, str], now: datetime) -> None:
+    """`changed` are the rules by the candidates that they hide from now on, or none."""
+    wanted = set(filter(None, changed.values()))
     rules = IgnoreRule.objects.in_bulk(wanted) if wanted else {}
-    for row, rule in changed:
-        row.ignored_by = rules.get(rule)
+    for row in Candidate.objects.filter(pk__in=changed) if changed else ():
+        row.ignored_by = rules.get(changed[row.pk])
         hidings.note(row, row.ignored_by, now)
         row.save(update_fields=["ignored_by", "hidings"])
 
 
 def follow(service: Service) -> None:
     """Give a service that has open candidates the status that they make."""
-    _follow(service, list(service.candidates.open()))
+    held = [(row, bool(row.ignored_by_id)) for row in service.candidates.open()]
+    if status := _status(held):
+        Service.objects.filter(~Q(status=status), pk=service.pk).update(status=status)
 
 
 @transaction.atomic
@@ -206,15 +239,14 @@ def _place(rule: IgnoreRule) -> str:
     return rule.service_id or rule.stack_id or Scope.ALL
 
 
-def _follow(service: Service, held: list[Candidate]) -> None:
-    held = [row for row in held if not row.waits_until]
-    shown = [row for row in held if not row.ignored_by_id]
-    if not held:
-        return
+def _status(held: Iterable[tuple[Candidate | _Facts, bool]]) -> str:
+    """What its candidates, and whether each is hidden, make of a service; empty without any."""
+    old_enough = [(row, is_hidden) for row, is_hidden in held if not row.waits_until]
+    shown = [row for row, is_hidden in old_enough if not is_hidden]
+    if not old_enough:
+        return ""
     if not shown:
-        status = Service.Status.IGNORED
-    elif all(row.arch == Candidate.Arch.MISMATCH for row in shown):
-        status = Service.Status.ARCH_MISMATCH
-    else:
-        status = Service.Status.UPDATE_AVAILABLE
-    Service.objects.filter(Q(pk=service.pk), ~Q(status=status)).update(status=status)
+        return Service.Status.IGNORED
+    if all(row.arch == Candidate.Arch.MISMATCH for row in shown):
+        return Service.Status.ARCH_MISMATCH
+    return Service.Status.UPDATE_AVAILABLE

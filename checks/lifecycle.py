@@ -12,8 +12,11 @@ from checks.decide import Found, Verdict
 from checks.models import Candidate, Image, Service
 from checks.registry.configs import About
 from checks.versions.shapes import read
+from dockrev.prepared import Insert
 
 Key = tuple[str, str, str]
+
+_insert = Insert(Candidate)
 
 
 class Judged(NamedTuple):
@@ -27,8 +30,7 @@ class Judged(NamedTuple):
 def settle_candidates(judged: Mapping[str, Judged], now: datetime) -> None:
     """Keep those that were found again; close the others, and open the new ones.
 
-    `judged` is by service. What all of them need is read at once, and written at once where rows
-    are new.
+    `judged` is by service. What all of them need is read at once.
     """
     held: dict[str, list[Candidate]] = defaultdict(list)
     for row in Candidate.objects.unclosed().filter(service__in=judged):
@@ -38,7 +40,8 @@ def settle_candidates(judged: Mapping[str, Judged], now: datetime) -> None:
     _name_versions(new)
     told = {digest: about for each in settled for digest, about in each.told.items()}
     keep_abouts(told, now)
-    Candidate.objects.bulk_create(new)
+    for row in new:
+        _insert.of(row)
 
 
 def close(candidate: Candidate, closed_as: str, now: datetime) -> None:

@@ -8,17 +8,20 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import connections
+from django.db import connections, transaction
 from django.utils import timezone
 
 from checks import queue
 from checks.kinds import found_before_pause
 from checks.models import Job, JobLog
 from dockrev.leases import RENEW_EVERY
+from dockrev.prepared import Insert
 
 PROGRESS_EVERY = 0.5  # seconds between two writes of progress
 SUMMARY_EVERY = 1.0  # seconds between two writes of an unfinished summary
 MAX_MESSAGE = 4000
+
+_insert = Insert(JobLog, without=["id"])
 
 
 class Cancelled(Exception):
@@ -42,12 +45,11 @@ class Run:
         self.log_all([message], level=level)
 
     def log_all(self, messages: Iterable[str], *, level: str = JobLog.Level.INFO) -> None:
-        """Several lines by one query."""
+        """Several lines together."""
         now = timezone.now()
-        JobLog.objects.bulk_create(
-            JobLog(job=self.job, at=now, level=level, message=message[:MAX_MESSAGE])
-            for message in messages
-        )
+        with transaction.atomic(savepoint=False):
+            for message in messages:
+                _insert(job_id=self.job.pk, at=now, level=level, message=message[:MAX_MESSAGE])
 
     def progress(self, done: int, total: int, message: str = "") -> None:
         moment = time.monotonic()

@@ -13,9 +13,12 @@ from checks.lifecycle import Judged, close, keep_abouts, settle_candidates
 from checks.models import Candidate, Job, Service
 from checks.registry.configs import About
 from checks.registry.reference import Reference
+from dockrev.prepared import Update
 from notifications.announce import Check, NewVersion, new_versions
 
 Status = Service.Status
+
+_update = Update(Service, "id", "image_ref")
 
 
 @dataclass(frozen=True)
@@ -81,10 +84,9 @@ def _settle(checked: Checked, now: datetime) -> bool:
         }
     if checked.runs:
         keep_abouts(dict([checked.runs]), now)
-        fields["image"] = checked.runs[0]
+        fields["image_id"] = checked.runs[0]
     # The service may have been archived, or discovered anew, while the registry was asked.
-    same = Service.objects.filter(pk=service.pk, image_ref=service.image_ref)
-    return bool(same.update(**fields)) and verdict is not None
+    return bool(_update((service.pk, service.image_ref), **fields)) and verdict is not None
 
 
 def close_what_no_longer_applies(service_ids: list[str], now: datetime) -> int:

@@ -91,6 +91,43 @@ class Insert:
                 row[name] = defaults[name] if same else adapter(values[name], database)
         _run(database, sql, list(row.values()))
 
+    def of(self, row: models.Model) -> None:
+        """Write what was made as an object, which does not learn of it."""
+        self(**{name: row.__dict__[name] for name in self._compiled.defaults})
+
+
+class Update:
+    """UPDATEs rows of one model, found by the columns in `by`.
+
+    Which columns are written may be others each time: there are few combinations.
+    """
+
+    def __init__(self, model: type[models.Model], *by: str) -> None:
+        self._model, self._by = model, by
+        self._statements: dict[tuple[str, ...], str] = {}
+
+    @cached_property
+    def _adapters(self) -> dict[str, Callable[..., Any]]:
+        fields: list[Any] = list(self._model._meta.local_concrete_fields)
+        return {f.attname: _as_it_is if _is_plain(f) else _adapter(f) for f in fields}
+
+    def __call__(self, by: tuple[str, ...], **values: Any) -> int:
+        """Write the columns, and return of how many rows. `by` are texts."""
+        database = connections[DEFAULT_DB_ALIAS]
+        names = tuple(values)
+        sql = self._statements.get(names) or self._statements.setdefault(names, self._sql(names))
+        adapters = self._adapters
+        written = [adapters[name](value, database) for name, value in values.items()]
+        return _change(database, sql, [*written, *by])
+
+    def _sql(self, names: tuple[str, ...]) -> str:
+        quote = connection.ops.quote_name
+        fields: list[Any] = list(self._model._meta.local_concrete_fields)
+        columns = {f.attname: quote(f.column) for f in fields}
+        written = ", ".join(f"{columns[name]} = %s" for name in names)
+        found = " AND ".join(f"{columns[name]} = %s" for name in self._by)
+        return f"UPDATE {quote(self._model._meta.db_table)} SET {written} WHERE {found}"  # noqa: S608 - names of columns
+
 
 class _Form(NamedTuple):
     """A compiled INSERT: each column's default as it is written, and of those whose values a
@@ -108,6 +145,19 @@ def _run(database: BaseDatabaseWrapper, sql: str, params: list[Any]) -> list[Any
     with database.cursor() as cursor:
         cursor.execute(sql, params)
         return cursor.fetchall() if cursor.description else []
+
+
+def _change(database: BaseDatabaseWrapper, sql: str, params: list[Any]) -> int:
+    """Execute an UPDATE and return how many rows it was about."""
+    if isinstance(database, SQLite):
+        return database.change(sql, params)
+    with database.cursor() as cursor:
+        cursor.execute(sql, params)
+        return int(cursor.rowcount)
+
+
+def _as_it_is(value: Any, _database: BaseDatabaseWrapper) -> Any:
+    return value
 
 
 # Every driver takes what these hold as it is.

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from dockrev.models import Setting
-from dockrev.prepared import Insert, Select
+from dockrev.prepared import Insert, Select, Update
 
 pytestmark = pytest.mark.django_db
 
@@ -38,6 +38,29 @@ def test_it_writes_moments() -> None:
     Insert(OrmQ, without=["id"])(key="quick", payload="x", lock=moment)
     Insert(OrmQ, without=["id"])(key="quick", payload="y", lock=None)
     assert set(OrmQ.objects.values_list("payload", "lock")) == {("x", moment), ("y", None)}
+
+
+@pytest.mark.parametrize("value", [1, {}, {"a": ["é", None]}, "text"])
+def test_it_writes_an_object_and_updates_it_as_a_model_does(value: Any) -> None:
+    moment = datetime(2026, 5, 4, 3, 2, 1, 987, tzinfo=UTC)
+    into_settings.of(Setting(key="one", value=value, updated_at=moment))
+    into_settings.of(Setting(key="two", value=0, updated_at=moment))
+    assert Setting.objects.values_list("value", "updated_at").get(key="one") == (value, moment)
+    update = Update(Setting, "key")
+    later = moment.replace(hour=4)
+    assert update(("one",), value=[value], updated_at=later) == 1
+    assert update(("two",), value=1) == 1
+    assert update(("three",), value=1) == 0
+    assert list(Setting.objects.order_by("key").values_list("value", "updated_at")) == [
+        ([value], later),
+        (1, moment),
+    ]
+
+
+def test_it_updates_nothing_in_a_broken_transaction() -> None:
+    with pytest.raises(transaction.TransactionManagementError), transaction.atomic():
+        transaction.set_rollback(True)
+        Update(Setting, "key")(("one",), value=2)
 
 
 def test_it_fails_as_a_model_does() -> None:

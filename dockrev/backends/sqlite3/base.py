@@ -6,11 +6,13 @@ the layers of cursors that Django puts around one. That took a third of a webhoo
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db.backends.sqlite3 import base
+
+T = TypeVar("T")
 
 
 class Cursor(base.SQLiteCursorWrapper):
@@ -30,10 +32,15 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return self.connection.cursor(factory=Cursor)
 
     def run(self, query: str, params: list[Any]) -> list[Any]:
-        """Execute a statement at once and return its rows, with Django's errors.
+        """Execute a statement at once and return its rows, with Django's errors."""
+        return self._at_once(query, params, lambda cursor: list(cursor.fetchall()))
 
-        Where somebody looks on, or the connection is not fit for it, the usual way is taken.
-        """
+    def change(self, query: str, params: list[Any]) -> int:
+        """The same of an UPDATE: returns how many rows it was about."""
+        return self._at_once(query, params, lambda cursor: int(cursor.rowcount))
+
+    def _at_once(self, query: str, params: list[Any], result: Callable[[Any], T]) -> T:
+        """Where somebody looks on, or the connection is not fit for it, the usual way is taken."""
         if (
             self.connection is None
             or self.needs_rollback
@@ -42,6 +49,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
         ):
             with self.cursor() as cursor:
                 cursor.execute(query, params)
-                return list(cursor.fetchall())
+                return result(cursor)
         with self.wrap_database_errors:
-            return list(self.connection.execute(_converted(query), params).fetchall())
+            return result(self.connection.execute(_converted(query), params))
