@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 from checks.versions.shapes import Version, is_signature, read
-from checks.versions.siblings import like, sift
+from checks.versions.siblings import sift
 
 Test = Callable[[str], bool]
 _Best = dict[str, list[tuple[Version, str]]]  # of each step, the highest first
@@ -141,11 +141,10 @@ class _Choosing:
         sifted = sift(current, tags, most=most, but=self._policy.ignored)
         if sifted.older:
             self._dropped[Dropped.NOT_NEWER] += sifted.older
-        for same, highest in sifted.highest.items():
-            found = [(like(self._now, numbers), tag) for numbers, tag in highest]
+        for tags_there, found in sifted.newer:
             # What is said of one holds for all that take a step as large.
             if why := _why_not(self._now, found[0][0], self._policy):
-                self._dropped[why] += sifted.counts[same]
+                self._dropped[why] += tags_there
                 continue
             for each in found:
                 _keep(self._best, self._now, each, most=most)
