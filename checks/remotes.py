@@ -14,7 +14,7 @@ from checks.registry.client import Access, RegistryClient
 from checks.registry.configs import About
 from checks.registry.credential_helpers import Account
 from checks.registry.docker_config import Login, Logins, read_config
-from checks.registry.lanes import Lanes, at_once
+from checks.registry.lanes import Lanes, at_once, threads_for
 from checks.registry.mirrors import Mirrored
 from checks.registry.once import Once
 from checks.registry.reference import normal_host
@@ -71,19 +71,18 @@ def remotes(
     told = {row.pk: row.about for row in images if row.about.says_anything}
     logins = Logins(read_config(settings.DOCKER_CONFIG))
     known = {host: access_of(host, rows.get(host), logins) for host in wanted | rows.keys()}
+    lanes = {host: at_once(host, len(wanted), each.traffic.rests) for host, each in known.items()}
+    for host, access in known.items():
+        access.traffic.keep_to(lanes[host])
     return {
         host: Counted(
             Lister(known[host], trusted_since),
-            Lanes(_at_once(known[host], len(wanted))),
+            Lanes(threads_for(lanes[host], len(wanted))),
             [known[row.host] for row in rows.values() if row.stands_for(host)],
             told=told,
         )
         for host in wanted
     }
-
-
-def _at_once(access: Access, hosts: int) -> int:
-    return at_once(access.host, hosts, access.traffic.rests)
 
 
 def access_of(host: str, row: Registry | None, logins: Logins) -> Access:

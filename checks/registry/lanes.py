@@ -29,6 +29,14 @@ def at_once(host: str, hosts: int = 1, rests: int = 0) -> int:
     return max(1, min(most, THREADS // hosts) >> rests)
 
 
+def threads_for(lanes: int, hosts: int) -> int:
+    """How many threads keep so many lanes busy, where a run asks so many registries.
+
+    One that chooses among tags, or waits for what another is asking already, leaves its lane free.
+    """
+    return max(lanes, min(2 * lanes, THREADS // hosts))
+
+
 class Bridge:
     """Lets so many requests on their way at once.
 
@@ -92,7 +100,10 @@ class _Errand(Generic[T]):
 
 
 class Lanes:
-    """The threads that ask one registry. None is started before there is something to do."""
+    """The threads that ask one registry. None is started before there is something to do.
+
+    Each is a lane, unless the registry's `Traffic` lets fewer requests be under way.
+    """
 
     def __init__(self, count: int) -> None:
         self._pool = ThreadPoolExecutor(count)

@@ -6,10 +6,11 @@ import random
 import re
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from threading import Lock
+from threading import Lock, Semaphore
+from typing import Any
 
 from django.utils import timezone
 
@@ -47,7 +48,7 @@ class Traffic:
     them began in this run. `silences` are requests in a row that got no answer at all. `seconds`
     are those of all requests together. One that `saves` leaves some of what the registry lets us
     ask, and `has_saved` where it came to that; `has_rested` where something was not asked for a
-    rest. Threads may share one.
+    rest. Each request takes a `lane`: so many are under way at once. Threads may share one.
     """
 
     def __init__(self, rests_until: datetime | None = None, rests: int = 0) -> None:
@@ -63,6 +64,11 @@ class Traffic:
         self.silences = 0
         self.seconds = 0.0
         self._lock = Lock()
+        self.lane: AbstractContextManager[Any] = nullcontext()
+
+    def keep_to(self, lanes: int) -> None:
+        """Let no more requests than this be under way at once; before it is told, all that come."""
+        self.lane = Semaphore(lanes)
 
     @property
     def resting_until(self) -> datetime | None:

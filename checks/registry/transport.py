@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ REDIRECTS = {301, 302, 303, 307, 308}
 MAX_REDIRECTS = 5
 LONGEST_URL = 8192  # signed addresses of storage have up to some two thousand characters
 DAY = 86_400.0
+_MISREAD = re.compile(r"[\x00-\x1f\x7f\\]")
 TOO_MANY = "TOOMANYREQUESTS"  # the code of the OCI distribution specification
 
 
@@ -47,12 +49,14 @@ def ask(question: Question) -> http.Response:
     url = question.url
     for _hop in range(MAX_REDIRECTS + 1):
         here = urlsplit(url)
-        _refuse_vain(question)
-        answer = _send(question, url, authorized=origin(here) == origin(start))
-        location = answer.headers.get("Location", "") if answer.status in REDIRECTS else ""
-        if not location:
-            _refuse_trouble(question.access, answer, here.netloc.rpartition("@")[2])
-            return answer
+        with question.access.traffic.lane:
+            # Who has waited for a lane hears of a rest that began meanwhile.
+            _refuse_vain(question)
+            answer = _send(question, url, authorized=origin(here) == origin(start))
+            location = answer.headers.get("Location", "") if answer.status in REDIRECTS else ""
+            if not location:
+                _refuse_trouble(question.access, answer, here.netloc.rpartition("@")[2])
+                return answer
         if question.body is not None:
             text = _("%(host)s redirects what is meant for it alone: not followed.")
             raise BadAnswer(text % {"host": here.hostname})
@@ -66,7 +70,7 @@ def host_of(url: str) -> str:
         raise ValueError("too long")
     parts = urlsplit(url)
     parts.port  # noqa: B018 - reading it is what finds a bad one
-    if any(character < " " or character in "\\\x7f" for character in url):
+    if _MISREAD.search(url):
         raise ValueError(url)  # left out, or read in another way, by who connects
     name = parts.hostname or ""
     if parts.scheme not in {"http", "https"} or not name.isascii() or not 0 < len(name) < 254:
@@ -83,9 +87,9 @@ def _send(question: Question, url: str, *, authorized: bool) -> http.Response:
     headers = dict(question.headers)
     if authorized and question.authorization:
         headers["Authorization"] = question.authorization
-    ours = host_of(question.access.base_url)
-    elsewhere = host_of(url) != ours
-    held = addresses.named_by(ours) if elsewhere else nullcontext()
+    base = question.access.base_url
+    elsewhere = not url.startswith(f"{base}/") and host_of(url) != host_of(base)
+    held = addresses.named_by(host_of(base)) if elsewhere else nullcontext()
     try:
         with held, question.access.traffic.asking(counted=_is_counted(question)):
             return http.request(

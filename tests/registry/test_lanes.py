@@ -8,7 +8,15 @@ from threading import Barrier, BrokenBarrierError, Event, Thread
 
 import pytest
 
-from checks.registry.lanes import AT_DOCKER_HUB, PER_HOST, THREADS, Bridge, Lanes, at_once
+from checks.registry.lanes import (
+    AT_DOCKER_HUB,
+    PER_HOST,
+    THREADS,
+    Bridge,
+    Lanes,
+    at_once,
+    threads_for,
+)
 
 SECONDS = 10
 
@@ -103,6 +111,11 @@ def test_docker_hub_is_asked_by_fewer() -> None:
 def test_many_registries_share_the_threads() -> None:
     assert at_once("ghcr.io", 64) == THREADS // 64
     assert at_once("ghcr.io", 10_000) == 1
+
+
+def test_threads_keep_lanes_busy_as_far_as_there_are_some_to_share() -> None:
+    assert [threads_for(32, hosts) for hosts in (1, 4, 6, 8, 64)] == [64, 64, 42, 32, 32]
+    assert threads_for(at_once("ghcr.io", 10_000), 10_000) == 1
 
 
 def test_a_registry_that_wanted_a_rest_is_asked_by_fewer() -> None:

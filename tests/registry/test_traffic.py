@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
+from threading import Barrier, BrokenBarrierError, Event, Lock
+from typing import Any
 
 import pytest
 import time_machine
@@ -116,6 +120,57 @@ class TestRests:
             with pytest.raises(Resting):
                 client.head(image_of(token_registry.server))
         assert len(token_registry.tokens_given) == 1
+
+
+class TestLanes:
+    def test_it_asks_no_more_at_once_than_it_is_told_to(self, serve: Starts) -> None:
+        lock, under_way, most = Lock(), [0], [0]
+
+        def answer(asked: Asked) -> Reply:
+            with lock:
+                under_way[0] += 1
+                most[0] = max(most[0], under_way[0])
+            with suppress(BrokenBarrierError):
+                meeting.wait()  # of three, who never come
+            with lock:
+                under_way[0] -= 1
+            return GOOD
+
+        meeting = Barrier(3, timeout=0.05)
+        server = serve(answer)
+        client, image = client_of(server), image_of(server)
+        client.access.traffic.keep_to(2)
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(lambda _again: client.head(image), range(8)))
+        assert found == ["sha256:" + "a" * 64] * 8
+        assert most == [2]
+
+    def test_who_waited_for_a_lane_hears_of_a_rest_that_began_meanwhile(
+        self, serve: Starts
+    ) -> None:
+        both_ask = Barrier(2, timeout=10)
+        first = Event()
+
+        def answer(asked: Asked) -> Reply:
+            first.set()
+            both_ask.wait()
+            return Reply(429, headers={"Retry-After": "17"})
+
+        server = serve(answer)
+        client, image = client_of(server), image_of(server)
+        client.access.traffic.keep_to(1)
+
+        def ask_too() -> None:
+            first.wait(10)
+            both_ask.wait()
+            client.head(image)
+
+        with ThreadPoolExecutor(2) as pool:
+            asking: list[Future[Any]] = [pool.submit(client.head, image), pool.submit(ask_too)]
+            for each in asking:
+                with pytest.raises(Resting):
+                    each.result(10)
+        assert len(server.asked) == 1
 
 
 def test_it_counts_requests_and_pulls(serve: Starts) -> None:
