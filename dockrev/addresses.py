@@ -135,9 +135,12 @@ def _create_connection(address: tuple[str, int], *args: Any, **kwargs: Any) -> s
     except UnicodeError as error:
         raise socket.gaierror(socket.EAI_NONAME, str(error)) from None
     targets = list(dict.fromkeys(str(info[4][0]) for info in found))
-    if not _is_proxy(host, port):
+    try:
         for target in targets:
             _refuse(ipaddress.ip_address(target), host)
+    except Forbidden:
+        if not _is_proxy(host, port):
+            raise
     return _first_of(targets, port, args, kwargs)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from base64 import b64encode
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from checks.registry.reference import DOCKER_HUB
@@ -67,6 +68,7 @@ class Access:
         return replace(self, username="", password="")
 
 
+@lru_cache(maxsize=256)
 def is_loopback(host: str) -> bool:
     """Whether a host, with or without a port, is this machine by its name or address alone."""
     name = urlsplit(f"//{host}").hostname or ""

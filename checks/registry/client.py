@@ -173,11 +173,9 @@ class RegistryClient:
 
         Raises Unauthorized where that is not enough.
         """
-        question = Question(
-            self.access, url, method, headers=kind.headers, max_bytes=kind.max_bytes
-        )
         known = self.grants.authorization(self.access, repository)
-        answer = ask(replace(question, authorization=known))
+        question = Question(self.access, url, method, kind.headers, known, max_bytes=kind.max_bytes)
+        answer = ask(question)
         if answer.status == 401 and _is_from(question, answer):
             wanted = self.grants.answer(self.access, repository, _challenge(answer), known)
             answer = ask(replace(question, authorization=wanted))

@@ -81,14 +81,17 @@ Layers = Mapping[Source, Mapping[str, Any]]
 
 def holding(layers: Layers) -> dict[str, Held]:
     """Say for each field what holds and where it comes from."""
+    # Of most services nobody says anything.
+    if not any(layers.values()):
+        return dict(_UNSAID)
     return {name: _first(field, layers) for name, field in FIELDS.items()}
 
 
 def read_labels(labels: Mapping[str, str]) -> tuple[dict[str, Any], list[Fault]]:
     """The values that labels say, by field, and what cannot be read of them."""
     said: dict[str, Any] = {}
-    faults = []
-    for name, field in FIELDS.items():
+    faults: list[Fault] = []
+    for name, field in FIELDS.items() if labels else ():
         if (text := labels.get(field.label)) is None:
             continue
         try:
@@ -190,4 +193,5 @@ FIELDS = {
         Field("platform", "dockrev.platform", "", _platform),
     )
 }
+_UNSAID = {name: Held(field.default, Source.DEFAULT) for name, field in FIELDS.items()}
 LABELS = tuple(field.label for field in FIELDS.values())
