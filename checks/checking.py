@@ -141,7 +141,9 @@ def enqueue_scheduled() -> queue.Queued:
 
 def _services() -> ServiceQuerySet:
     """Services with all that a look at them needs; of their candidates, those not closed."""
-    candidates = Prefetch("candidates", Candidate.objects.unclosed().select_related("image"))
+    unclosed = Candidate.objects.unclosed().select_related("image")
+    # As a list: a query set for each service would take longer than the query.
+    candidates = Prefetch("candidates", unclosed, to_attr="unclosed")
     services = Service.objects.with_policies().select_related("stack__host", "image")
     return services.prefetch_related(candidates)
 
@@ -259,8 +261,9 @@ def _local_of(service: Service, wishes: Wishes) -> Local:
     """What runs of a service, as far as the rows say, to be compared for the platform that is
     wished for, if any is. Asks no database."""
     platform = wishes.platform or service.runs_on
+    unclosed: list[Candidate] = vars(service)["unclosed"]
     # What is for one platform alone has nothing in it to choose from.
-    candidates = [c for c in service.candidates.all() if c.platform == platform or not c.platforms]
+    candidates = [c for c in unclosed if c.platform == platform or not c.platforms]
     return Local(
         Reference(service.registry, service.repository, service.tag, service.pinned_digest),
         running=frozenset(service.running_digests),
