@@ -100,6 +100,14 @@ def test_it_reads_no_byte_of_a_strange_body_twice(body: bytes) -> None:
         Nexus().verify(Incoming({SIGNATURE: "0" * 40}, body), (SECRET,), Setup())
 
 
+def test_nobody_has_a_long_body_looked_through(client: Client) -> None:
+    """All other deliveries wait while that is done, and it takes no secret to send one."""
+    receiver(KIND)
+    headers = {"content-type": "application/json", SIGNATURE: "0" * 40}
+    assert post(client, KIND, Incoming(headers, b'""' * 40_000)).status_code == 413
+    assert post(client, KIND, Incoming(headers, b'""' * 30_000)).status_code == 401
+
+
 @pytest.mark.parametrize(
     "body",
     [
