@@ -18,7 +18,13 @@ _HIDDEN_NAMES = (
     "secret",
     "token",
     "password",
-    "api-key",
+    "credential",
+    "assertion",  # of who signed in at a proxy before us
+    "jwt",
+    "oidc",
+    "client-cert",
+    "apikey",
+    "-key",
     "-auth",
 )
 _KEPT_HEADERS, _KEPT_LENGTH = 40, 300

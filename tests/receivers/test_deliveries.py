@@ -105,6 +105,26 @@ class TestAcceptance:
         hidden = {kept[n] for n in ("authorization", "x-my-token", "x-hub-signature-256")}
         assert hidden == {"••••"}
 
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "X-Goog-IAP-JWT-Assertion",
+            "Cf-Access-Jwt-Assertion",
+            "X-Amzn-Oidc-Data",
+            "X-Forwarded-Client-Cert",
+            "Ocp-Apim-Subscription-Key",
+            "X-Functions-Key",
+            "ApiKey",
+            "X-Ms-Credentials",
+        ],
+    )
+    def test_it_keeps_nothing_that_opens_a_door_before_ours(
+        self, client: Client, service: Service, name: str
+    ) -> None:
+        deliver(client, published(), **{name: "opens-it", "X-Forwarded-Proto": "https"})
+        kept = Delivery.objects.get().headers
+        assert (kept[name.lower()], kept["x-forwarded-proto"]) == ("••••", "https")
+
     def test_it_matches_whatever_the_case(self, client: Client, service: Service) -> None:
         body = published("Acme/API", repository="ACME/Api")
         assert deliver(client, body).json()["matchedServiceIds"] == [service.pk]
