@@ -106,6 +106,10 @@ class Messages:
             except (TypeError, BadSignature):
                 logger.error("a message was not signed by us, and is thrown away")
                 self._broker.fail(ack_id)
+            except Exception:
+                # It would come back for ever, and each time keep a worker from work for a while.
+                logger.exception("a message cannot be read, and is thrown away")
+                self._broker.fail(ack_id)
             else:
                 return message | {"cluster": Conf.CLUSTER_NAME, "ack_id": ack_id}
         return None
