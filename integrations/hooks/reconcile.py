@@ -30,6 +30,7 @@ from checks.models import Job, JobLog
 from checks.run import Run
 from checks.tasks import JobFailed
 from dockrev import preferences
+from dockrev.errors import PayloadTooLarge
 from dockrev.fields import UnreadableSecret
 from integrations import ingest
 from integrations.hooks import credentials
@@ -53,6 +54,7 @@ LOOK_BACK = timedelta(days=3)  # as long as github.com keeps its list for sure
 OVERLAP = timedelta(minutes=10)  # attempts are not listed strictly in the order of their time
 WHOLE_SECONDS = timedelta(seconds=1)  # what providers cut off their times
 MAX_PAGES = 100
+MAX_READ = 32 * 1024 * 1024  # bytes of what one hook sent, where the list itself holds that
 MAX_FETCHED = 300  # in one run; the rest is left to the next
 MAX_FAILURES = 100  # named in the summary
 _BATCH = 500  # ids asked for in one query
@@ -229,8 +231,9 @@ class _Reconciliation:
             self._failed(target, str(error))
             return None
         if listed.cut:
-            words = _("Its list is longer than %(most)d pages; what is older was left alone.")
-            self._warn(target, words % {"most": MAX_PAGES})
+            self._warn(
+                target, _("Its list is longer than can be read; what is older was left alone.")
+            )
         return listed
 
     def _absent(self, listed: Listed, seen: set[str]) -> dict[str, Sent]:
@@ -285,7 +288,7 @@ class _Reconciliation:
             except Unavailable as error:
                 self._failed(target, str(error))
                 continue
-            except (ProviderError, BadHeaders) as error:
+            except (ProviderError, BadHeaders, PayloadTooLarge) as error:
                 words = _("Delivery %(id)s cannot be read and is skipped: %(why)s")
                 self._warn(target, words % {"id": guid, "why": error})
             del missed.left[guid]
@@ -296,6 +299,10 @@ class _Reconciliation:
         return self.provider.sent_payload(target.full_name, target.hook_id, sent.id)
 
     def _take_one(self, incoming: Incoming) -> None:
+        """What would not be read if it came by itself is not brought in either."""
+        most = RECEIVERS[self.account.receiver.kind].max_body
+        if len(incoming.body) > most:
+            raise PayloadTooLarge(_("The body is longer than %(limit)d bytes.") % {"limit": most})
         try:
             ingest.take_reconciled(self.account.receiver, incoming)
         except IntegrityError:
@@ -323,16 +330,17 @@ class _Reconciliation:
 def _read(provider: Provider, name: str, hook_id: str, *, etag: str, window: Window) -> Listed:
     """Read a hook's list down to the window's bound. Runs in a thread, without the database."""
     items: list[Sent] = []
-    first, since = None, None
+    first, since, size = None, None, 0
     for number, page in enumerate(provider.sent(name, hook_id, etag=etag), start=1):
         if page.unchanged:
             return Listed(unchanged=True)
         if first is None:
             first, since = page, window.since(page.clock)
         items += page.items
+        size += sum(len(sent.incoming.body) for sent in page.items if sent.incoming)
         if since is not None and page.items and page.items[-1].delivered_at < since:
             break
-        if number == MAX_PAGES:
+        if number == MAX_PAGES or size > MAX_READ:
             return Listed(tuple(items), since, first.etag, cut=True)
     return Listed(tuple(items), since, first.etag if first else "")
 

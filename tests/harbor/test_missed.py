@@ -112,6 +112,29 @@ class TestMissed:
         assert job is not None and job.status == "success"
         assert {row.decision for row in Delivery.objects.all()} == {"rejected", "processed"}
 
+    def test_what_is_too_long_to_come_by_itself_is_not_brought_in(self, synced: FakeHarbor) -> None:
+        [execution] = synced.push("library/big", "1.2.0", status="Error")
+        execution.payload["padding"] = "x" * 1024 * 1024
+        synced.push("library/api", "1.2.0", status="Error")
+        job = run()
+        assert job is not None and job.status == "success"
+        assert [row.repository for row in Delivery.objects.all()] == ["library/api"]
+        lines = list(job.log_lines.values_list("message", flat=True))
+        assert any("is skipped: The body is longer than 1048576 bytes." in line for line in lines)
+        assert run() is None
+
+    def test_no_more_of_a_list_is_read_than_fits(
+        self, synced: FakeHarbor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Each page holds what was sent: a hundred pages could fill all memory there is."""
+        monkeypatch.setattr(reconcile, "MAX_READ", 1000)
+        for number in range(120):
+            synced.push("library/api", f"1.{number}", status="Error")
+        job = run()
+        assert job is not None and job.summary["taken"] == 100
+        lines = list(job.log_lines.values_list("message", flat=True))
+        assert any("longer than can be read" in line for line in lines)
+
 
 class TestRotation:
     def test_both_count_until_every_policy_has_the_new_one(
