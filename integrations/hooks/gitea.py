@@ -77,7 +77,7 @@ class Gitea(Provider):
             NAME,
             access.api_url.rstrip("/").removesuffix(API),
             {"Accept": "application/json", "Authorization": f"token {access.token}"},
-            hidden=(access.token,),
+            hidden=(access.token, *access.hidden),
             trusted=access.authorities,
         )
         self._lock = threading.Lock()

@@ -103,7 +103,7 @@ class Harbor(Provider):
                 "Authorization": f"Basic {pair}",
                 "X-Is-Resource-Name": "true",  # or a project named 7 is read as a number
             },
-            hidden=(access.token, pair),
+            hidden=(access.token, pair, *access.hidden),
             trusted=access.authorities,
         )
         self._abilities: Abilities | None = None

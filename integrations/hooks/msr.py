@@ -126,7 +126,7 @@ class Msr(Provider):
             NAME,
             access.api_url.rstrip("/").removesuffix(API),
             {"Accept": "application/json", "Authorization": f"Basic {both}"},
-            hidden=(access.token, both),
+            hidden=(access.token, both, *access.hidden),
             trusted=access.authorities,
         )
 

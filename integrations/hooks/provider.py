@@ -33,13 +33,15 @@ class Access:
     """Where a provider is, and as whom it is asked.
 
     `authorities` are certificates, as PEM, that may sign its own besides those that everybody
-    trusts: see `dockrev.authorities`.
+    trusts: see `dockrev.authorities`. `hidden` are the secrets that its hooks have, which no text
+    may repeat, whatever it was that the provider was asked.
     """
 
     api_url: str
     token: str = field(repr=False)
     user: str = ""
     authorities: str = field(default="", repr=False)
+    hidden: tuple[str, ...] = field(default=(), repr=False, compare=False)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from integrations.hooks.gitea import Gitea
 from integrations.hooks.github import GitHub
 from integrations.hooks.harbor import Harbor
@@ -17,7 +19,9 @@ PROVIDERS: dict[str, type[Provider]] = {
 
 def provider_of(account: HookAccount) -> Provider:
     """The provider, speaking with the account's credential as it is now."""
-    return PROVIDERS[account.provider].open(access_of(account))
+    receiver = account.receiver
+    hidden = (receiver.secret, receiver.previous_secret)
+    return PROVIDERS[account.provider].open(replace(access_of(account), hidden=hidden))
 
 
 def access_of(account: HookAccount) -> Access:

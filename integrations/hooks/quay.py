@@ -73,7 +73,7 @@ class Quay(Provider):
             NAME,
             (access.api_url or self.default_api_url).rstrip("/").removesuffix(API),
             {"Accept": "application/json", "Authorization": f"Bearer {access.token}"},
-            hidden=(access.token,),
+            hidden=(access.token, *access.hidden),
             trusted=access.authorities,
         )
 

@@ -52,7 +52,7 @@ def gitea() -> Iterator[Gitea]:
         yield made
 
 
-def access_to(case: Case, **more: str) -> Access:
+def access_to(case: Case, **more: Any) -> Access:
     return Access(case.fake.url, TOKEN, USER, **more)
 
 

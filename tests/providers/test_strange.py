@@ -12,6 +12,7 @@ import pytest
 from dockrev.errors import CredentialRejected, UpstreamUnavailable
 from integrations.hooks.errors import NotSeen, ProviderError, Refused, Unavailable
 from integrations.hooks.provider import Access, Wanted
+from integrations.hooks.providers import provider_of
 from tests.certificates import Authority
 from tests.fake_github.answers import Answer
 from tests.hooks.doing import said
@@ -56,6 +57,17 @@ class TestWords:
         assert TOKEN not in str(raised.value)
         coded = server.asked[-1].authorization.partition(" ")[2]
         assert coded not in str(raised.value)
+
+    def test_nor_one_that_was_only_read_there(self, serve: Starts, kind: type[Case]) -> None:
+        """A registry may name the address that it could not call in whatever it refuses."""
+        case = kind()
+        server = serve(lambda _asked: as_json(403, message=f"{case.url()} {SECRET} said no"))
+        access = Access(f"http://{server.address}", TOKEN, USER, hidden=("", SECRET))
+        with pytest.raises(Refused) as raised:
+            case.provider.open(access).possible("", lambda _done, _of: None)
+            case.provider.open(access).hooks(case.name_of(0))
+        assert "said no" in str(raised.value)
+        assert SECRET not in str(raised.value)
 
     def test_what_is_shown_of_it_tells_no_secret(self, kind: type[Case]) -> None:
         case = kind()
@@ -196,3 +208,9 @@ class TestAccounts:
         with pytest.raises(CredentialRejected) as raised:
             sync()
         assert raised.value.details["reason"] == "pat_invalid"
+
+
+def test_an_account_has_the_secrets_of_its_hooks_hidden(db: None, case: Case) -> None:
+    account = account_at(case)
+    assert SECRET in provider_of(account).access.hidden
+    assert SECRET not in repr(provider_of(account).access)
