@@ -224,6 +224,12 @@ class TestTokensInUrls:
         elif made.hook:
             assert made.action == Action.UPDATE and Why.OTHER_SECRET in made.why
 
+    def test_a_choice_from_before_saves_none_that_has_another_token_by_now(self) -> None:
+        right = replace(OURS, id="1", url=URL, secret_seen=IN_URL.fingerprint)
+        other = replace(OURS, id="2", url=URL, secret_seen="e" * 64)
+        made = plan(IN_URL, Known(), [right, other], Choice("2", frozenset({"1"})))
+        assert (made.hook, made.first, made.after) == (right, (), (other,))
+
 
 class TestWhateverIsThere:
     @given(REPOSITORIES, MEMORIES, CHOICES)
