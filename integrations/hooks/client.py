@@ -38,15 +38,17 @@ MOVED = {301, 302, 307, 308}
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to try. No further attempt begins once `total` seconds have gone by."""
+    """How long to try. No further attempt begins once `total` seconds have gone by, and no answer
+    may take more than `longest`, however steadily it comes."""
 
     timeout: tuple[float, float] = (5.0, 12.0)  # GitHub, for one, gives up after 10 seconds
     total: float = 15.0
+    longest: float = http.LONGEST_BODY
 
 
 PATIENT = Patience()
 # For a person who waits for the page.
-QUICK = Patience((3.0, 7.0), 3.0)
+QUICK = Patience((3.0, 7.0), 3.0, 7.0)
 
 
 @dataclass(frozen=True)
@@ -302,6 +304,7 @@ class Client:
                     headers=_headers(self._headers, call),
                     body=call.body,
                     timeout=call.patience.timeout,
+                    longest_body=call.patience.longest,
                     max_bytes=call.max_bytes,
                     trusted=self._trusted,
                 )

@@ -390,6 +390,15 @@ class TestFaults:
         assert isinstance(refused(lambda: client.get("/user", patience=hurried)), Unavailable)
         assert met.met <= most  # a kept connection that was cut is no attempt
 
+    def test_it_waits_for_no_answer_that_goes_on_and_on(self, serve: Starts) -> None:
+        """A person who tries a token waits ten seconds at the most, whatever is at the address."""
+        server = serve(lambda asked: Reply(200, b"x", length=None))
+        client = Client(TOKEN, f"http://{server.address}")
+        hurried = Patience((0.1, 1.0), 0, 0.3)
+        error = refused(lambda: client.get("/user", patience=hurried, max_bytes=10**9))
+        assert isinstance(error, Unavailable) and "did not answer" in str(error)
+        assert hooks_client.QUICK.timeout[0] + hooks_client.QUICK.longest <= 10
+
     @pytest.mark.parametrize("fault", [500, 502, 503, "cut", "short"])
     def test_it_tries_again_what_does_no_harm(
         self, client: Client, github: FakeGitHub, fault: int | str
