@@ -101,9 +101,13 @@ def look_at(row: Receiver) -> Known:
 
 
 def remove(row: Receiver) -> None:
-    """Remove a receiver with its deliveries. Raises Conflict for the first of a kind."""
+    """Remove a receiver with its deliveries. Raises Conflict for the first of a kind, and for one
+    that accounts keep hooks for: nobody would find those hooks any more."""
     if _is_first(row):
         raise Conflict(_("The first receiver of a kind stays; switch it off."), reason="first")
+    if account := row.accounts.first():
+        text = _("The account %(name)s keeps webhooks for it: remove that first.")
+        raise Conflict(text % {"name": account.name}, reason="has_accounts")
     row.delete()
 
 

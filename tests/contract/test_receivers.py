@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from dockrev.fields import MASK
-from integrations.models import Delivery, Receiver
+from integrations.models import Delivery, HookAccount, Receiver
 from tests import github
 from tests.pages.rows import delivery
 from tests.people import Program, error_of
@@ -120,6 +120,18 @@ def test_it_makes_another_of_a_kind_and_removes_it(admin: Program) -> None:
 
 def test_it_keeps_the_first_of_a_kind(admin: Program) -> None:
     assert error_of(admin.delete(PATH), 409, "conflict")["details"] == {"reason": "first"}
+
+
+def test_it_keeps_one_that_an_account_keeps_hooks_for(admin: Program) -> None:
+    """With it the account would go, and every trace of hooks that go on calling."""
+    made = admin.post("/api/receivers", {"kind": "harbor", "name": "Second"}).json()
+    row = Receiver.objects.get(pk=made["id"])
+    account = HookAccount.objects.create(provider="harbor", name="At home", receiver=row)
+    refused = error_of(admin.delete(f"/api/receivers/{row.pk}"), 409, "conflict")
+    assert refused["details"] == {"reason": "has_accounts"}
+    assert HookAccount.objects.filter(pk=account.pk).exists()
+    account.delete()
+    assert admin.delete(f"/api/receivers/{row.pk}").status_code == 204
 
 
 def test_it_knows_no_other_kind(admin: Program) -> None:
