@@ -194,6 +194,21 @@ class Model:
 class TestTokensInUrls:
     """Hooks whose URL is the secret: ours are listed with it masked, and told apart by it."""
 
+    def test_it_deletes_none_that_works_for_one_that_does_not_yet(self) -> None:
+        works = replace(OURS, secret_seen=IN_URL.fingerprint)
+        old = replace(OURS, id="2", secret_seen="e" * 64)
+        chosen = Choice("2", frozenset({"1"}))
+        assert plan(IN_URL, KNOWN, [works, old], chosen) == Plan(Action.NOOP, works, after=(old,))
+        twin = replace(works, id="3")
+        asked_again = plan(IN_URL, KNOWN, [works, old, twin], chosen)
+        assert asked_again == Plan(Action.CONFLICT, conflict=(works, twin))
+
+    def test_it_keeps_the_chosen_of_those_that_are_all_old(self) -> None:
+        first, second = (replace(OURS, id=pk, secret_seen="e" * 64) for pk in "12")
+        made = plan(IN_URL, KNOWN, [first, second], Choice("2", frozenset({"1"})))
+        why = (Why.OTHER_SECRET,)
+        assert made == Plan(Action.UPDATE, second, why, after=(first,))
+
     @given(
         st.lists(
             HOOKS.map(lambda hook: replace(hook, url=URL)),
