@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, ClassVar
+from urllib.parse import parse_qs
 
 from django.utils import timezone
 from django.utils.functional import Promise
@@ -197,9 +198,8 @@ class Receiver(Caller):
     # What a call that is to be explained is taken to have had where it was not given.
     usual_headers: ClassVar[Mapping[str, str]] = {}
 
-    @abstractmethod
     def require_headers(self, incoming: Incoming) -> None:
-        """Raise BadHeaders if a header that the sender always sends is missing."""
+        """Raise BadHeaders if a header that the sender always sends is missing; most send none."""
 
     @abstractmethod
     def read(self, incoming: Incoming, setup: Setup) -> Reading:
@@ -242,18 +242,40 @@ def verify_shared_secret(secrets: tuple[str, ...], given: str) -> int:
     return right.index(True)
 
 
+def short_header(incoming: Incoming, name: str, *, limit: int = 100) -> str:
+    """A header's value, if it is one that could be stored and shown."""
+    value = incoming.headers.get(name, "")
+    return value if len(value) <= limit and value.isascii() and value.isprintable() else ""
+
+
 def with_header(incoming: Incoming, name: str, value: str) -> Incoming:
     """The same call with one header more; names are in lower case."""
     return replace(incoming, headers={**incoming.headers, name: value})
 
 
+def hmac_sha256(secret: str, body: bytes) -> str:
+    return hmac.digest(secret.encode(), body, "sha256").hex()
+
+
 def _is_hmac(secret: str, body: bytes, signature: bytes) -> bool:
-    expected = hmac.digest(secret.encode(), body, "sha256").hex().encode()
-    return hmac.compare_digest(expected, signature) and bool(secret)
+    return hmac.compare_digest(hmac_sha256(secret, body).encode(), signature) and bool(secret)
 
 
 class NotAnObject(ValueError):
     """The text is not JSON, not an object, or nested too deep."""
+
+
+def json_part(incoming: Incoming) -> bytes:
+    """The JSON itself: the body, or the `payload` field of a hook that sends forms. Raises
+    NotAnObject."""
+    kind = incoming.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/x-www-form-urlencoded":
+        return incoming.body
+    try:
+        fields = parse_qs(incoming.body.decode("ascii"), max_num_fields=10)
+    except ValueError:
+        raise NotAnObject from None
+    return fields.get("payload", [""])[0].encode("utf-8", "surrogatepass")
 
 
 def json_object(raw: bytes) -> dict[str, Any]:

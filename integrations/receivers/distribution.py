@@ -49,9 +49,6 @@ class Distribution(ByAuthorization):
         _("Enter here the registry's host as your compose files write it, if it is another."),
     )
 
-    def require_headers(self, incoming: Incoming) -> None:
-        """It sends none but those that people configure."""
-
     def read(self, incoming: Incoming, setup: Setup) -> Reading:
         known: dict[str, Any] = {"dedupe_key": fingerprint(incoming.body)}
         try:

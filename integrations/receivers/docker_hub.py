@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any, ClassVar
@@ -25,15 +24,14 @@ from integrations.receivers.base import (
     NotAnObject,
     Option,
     Reading,
-    Receiver,
     Setup,
     Verdict,
     json_object,
     member,
     text,
-    verify_shared_secret,
 )
-from integrations.receivers.github import BESIDE_AN_IMAGE
+from integrations.receivers.images import are_beside
+from integrations.receivers.shared_secret import ByPathToken
 
 # What a push may be of, where it says so. Charts, plugins and the rest come by the same hook.
 IMAGES = (
@@ -47,12 +45,11 @@ MAX_URL = 600
 CALLBACK, CALLBACK_FAILURE = "callback", "callbackFailure"
 
 
-class DockerHub(Receiver):
+class DockerHub(ByPathToken):
     kind: ClassVar[str] = "docker-hub"
     label: ClassVar[str] = "Docker Hub"
     proof: ClassVar[str] = "the token at the end of the URL: Docker Hub signs nothing"
     registry_host: ClassVar[str] = "docker.io"
-    token_in_path: ClassVar[bool] = True
     docs: ClassVar[str] = "docker-hub.md"
     options: ClassVar[tuple[Option, ...]] = (
         Option(
@@ -77,12 +74,6 @@ class DockerHub(Receiver):
         _("Docker Hub sends no test: push a tag, or send a test payload from here."),
     )
 
-    def verify(self, incoming: Incoming, secrets: tuple[str, ...], setup: Setup) -> int:
-        return verify_shared_secret(secrets, incoming.token)
-
-    def require_headers(self, incoming: Incoming) -> None:
-        """It sends none of its own."""
-
     def read(self, incoming: Incoming, setup: Setup) -> Reading:
         try:
             body = json_object(incoming.body)
@@ -100,9 +91,9 @@ class DockerHub(Receiver):
         }
         if not name or (tag and not is_tag(tag)):
             return Reading(Verdict.INVALID_PAYLOAD, **known)
-        known["images"] = (ImageEvent(setup.registry_host, name, tag),)
+        known["images"] = images = (ImageEvent(setup.registry_host, name, tag),)
         media_type = text(body, "push_data", "media_type")
-        if (media_type and not media_type.startswith(IMAGES)) or BESIDE_AN_IMAGE.fullmatch(tag):
+        if (media_type and not media_type.startswith(IMAGES)) or are_beside(images):
             return Reading(Verdict.NOT_RELEVANT, **known)
         return Reading(Verdict.IMAGES, **known)
 
@@ -116,9 +107,6 @@ class DockerHub(Receiver):
             Example(_("An official image was pushed"), _example("busybox", "1.36", nonce)),
             Example(_("A chart was pushed"), chart, "ignored", Verdict.NOT_RELEVANT.value),
         )
-
-    def prove(self, incoming: Incoming, secret: str) -> Incoming:
-        return replace(incoming, token=secret)
 
 
 def proven_callback(url: str, repository: str) -> bool:

@@ -25,6 +25,7 @@ from integrations.receivers.base import (
     Verdict,
     json_object,
     member,
+    short_header,
     text,
 )
 from integrations.receivers.images import host_and_path, path_parts
@@ -35,7 +36,6 @@ from integrations.receivers.one_event import (
     by_id,
     image,
     named,
-    short_header,
 )
 from integrations.receivers.shared_secret import ByPathToken
 

@@ -6,7 +6,6 @@ HMAC-SHA256, and send the signature under several names. Their test button sends
 
 from __future__ import annotations
 
-import hmac
 from typing import Any, ClassVar
 
 from django.utils.translation import gettext_lazy as _
@@ -18,14 +17,16 @@ from integrations.receivers.base import (
     Incoming,
     Setup,
     Verdict,
+    hmac_sha256,
+    json_part,
     member,
+    short_header,
     text,
     verify_hmac_sha256,
     with_header,
 )
-from integrations.receivers.github import json_part
 from integrations.receivers.images import host_and_path
-from integrations.receivers.one_event import OneEvent, by_id, image, named, short_header
+from integrations.receivers.one_event import OneEvent, by_id, image, named
 
 SYSTEMS = ("x-forgejo-", "x-gitea-")  # Forgejo sends both
 
@@ -117,8 +118,7 @@ class Gitea(OneEvent):
         )
 
     def prove(self, incoming: Incoming, secret: str) -> Incoming:
-        signature = hmac.digest(secret.encode(), incoming.body, "sha256").hex()
-        return with_header(incoming, "x-gitea-signature", signature)
+        return with_header(incoming, "x-gitea-signature", hmac_sha256(secret, incoming.body))
 
 
 def _sent(incoming: Incoming, name: str) -> str:

@@ -7,11 +7,8 @@ so nothing is required but what names the image.
 
 from __future__ import annotations
 
-import hmac
-import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
-from urllib.parse import parse_qs
 
 from django.utils.translation import gettext_lazy as _
 
@@ -26,18 +23,20 @@ from integrations.receivers.base import (
     Receiver,
     Setup,
     Verdict,
+    hmac_sha256,
     json_object,
+    json_part,
     member,
+    short_header,
     text,
     verify_hmac_sha256,
     with_header,
 )
+from integrations.receivers.images import are_beside
 
 EVENTS = {"package", "registry_package"}  # the member with the package is named like its event
 ACTIONS = {"published", "updated"}
 CONTAINER = {"container", "docker"}
-# What signs or describes an image is pushed beside it, under its digest; nobody runs that.
-BESIDE_AN_IMAGE = re.compile(r"sha256-[0-9a-f]{64}(\.[a-z0-9]+)?")
 
 
 class GitHubPackages(Receiver):
@@ -96,7 +95,7 @@ class GitHubPackages(Receiver):
         if not images:
             return Reading(Verdict.INVALID_PAYLOAD, **known)
         known["owner"] = known["owner"] or images[0].repository.partition("/")[0]
-        if BESIDE_AN_IMAGE.fullmatch(images[0].tag):
+        if are_beside(images[:1]):
             return Reading(Verdict.NOT_RELEVANT, images=images[:1], **known)
         return Reading(Verdict.IMAGES, images=images[:1], also=images[1:], **known)
 
@@ -144,26 +143,12 @@ class GitHubPackages(Receiver):
         )
 
     def prove(self, incoming: Incoming, secret: str) -> Incoming:
-        signature = hmac.digest(secret.encode(), incoming.body, "sha256").hex()
+        signature = hmac_sha256(secret, incoming.body)
         return with_header(incoming, "x-hub-signature-256", f"sha256={signature}")
 
 
 def _header(incoming: Incoming, name: str) -> str:
-    """A header's value, if it is one that could be stored and shown."""
-    value = incoming.headers.get(name, "")
-    return value if len(value) <= 60 and value.isascii() and value.isprintable() else ""
-
-
-def json_part(incoming: Incoming) -> bytes:
-    """The JSON itself: the body, or the `payload` field of a hook that sends forms."""
-    kind = incoming.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/x-www-form-urlencoded":
-        return incoming.body
-    try:
-        fields = parse_qs(incoming.body.decode("ascii"), max_num_fields=10)
-    except ValueError:
-        raise NotAnObject from None
-    return fields.get("payload", [""])[0].encode("utf-8", "surrogatepass")
+    return short_header(incoming, name, limit=60)
 
 
 def _owner(body: Any) -> str:

@@ -30,8 +30,7 @@ from integrations.receivers.base import (
     verify_shared_secret,
     with_header,
 )
-from integrations.receivers.github import BESIDE_AN_IMAGE
-from integrations.receivers.images import MOST, host_and_path, image_at, path_parts
+from integrations.receivers.images import MOST, are_beside, host_and_path, image_at, path_parts
 from integrations.receivers.scans import LONG_AGO, Counts, count, moment
 
 PUSHES = {"PUSH_ARTIFACT", "harbor.artifact.pushed", "pushImage"}
@@ -62,9 +61,6 @@ class Harbor(Receiver):
 
     def verify(self, incoming: Incoming, secrets: tuple[str, ...], setup: Setup) -> int:
         return verify_shared_secret(secrets, incoming.headers.get("authorization", ""))
-
-    def require_headers(self, incoming: Incoming) -> None:
-        """It sends none of its own."""
 
     def read(self, incoming: Incoming, setup: Setup) -> Reading:
         known: dict[str, Any] = {"dedupe_key": sha256(incoming.body).hexdigest()}
@@ -133,11 +129,9 @@ def _key_of(body: dict[str, Any]) -> str:
 
 
 def _verdict(images: tuple[ImageEvent, ...]) -> Verdict:
-    """What signs or describes an image is pushed beside it; nobody runs that."""
     if not images:
         return Verdict.INVALID_PAYLOAD
-    beside = all(BESIDE_AN_IMAGE.fullmatch(image.tag) for image in images)
-    return Verdict.NOT_RELEVANT if beside else Verdict.IMAGES
+    return Verdict.NOT_RELEVANT if are_beside(images) else Verdict.IMAGES
 
 
 def _listed(value: Any) -> list[Any]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 from checks.registry.reference import is_digest, is_host_name, is_repository, is_tag, normal_host
 from integrations.receivers.base import ImageEvent
 
 MOST = 100  # images of one call
+_BESIDE = re.compile(r"sha256-[0-9a-f]{64}(\.[a-z0-9]+)?")
 
 
 def image_at(host: str, repository: str, *, tag: str = "", digest: str = "") -> ImageEvent | None:
@@ -22,6 +26,12 @@ def image_at(host: str, repository: str, *, tag: str = "", digest: str = "") -> 
         "" if untagged else tag,
         digest if is_digest(digest) else "",
     )
+
+
+def are_beside(images: Sequence[ImageEvent]) -> bool:
+    """Whether these only sign or describe images: such is pushed beside an image, under its digest,
+    and nobody runs it."""
+    return all(_BESIDE.fullmatch(image.tag) for image in images)
 
 
 def host_and_path(address: str) -> tuple[str, str]:

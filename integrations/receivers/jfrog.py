@@ -7,7 +7,6 @@ makes the other, so either is taken, and nobody has to say here which it is.
 
 from __future__ import annotations
 
-import hmac
 from typing import Any, ClassVar
 
 from django.utils.translation import gettext_lazy as _
@@ -20,6 +19,7 @@ from integrations.receivers.base import (
     Option,
     Setup,
     Verdict,
+    hmac_sha256,
     member,
     text,
     verify_hmac_sha256,
@@ -115,5 +115,4 @@ class JFrog(OneEvent):
         )
 
     def prove(self, incoming: Incoming, secret: str) -> Incoming:
-        signature = hmac.digest(secret.encode(), incoming.body, "sha256").hex()
-        return with_header(incoming, HEADER, signature)
+        return with_header(incoming, HEADER, hmac_sha256(secret, incoming.body))

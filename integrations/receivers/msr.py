@@ -8,7 +8,6 @@ on where they name their repository as pushes do.
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from hashlib import sha256
 from typing import Any, ClassVar
 
@@ -21,16 +20,15 @@ from integrations.receivers.base import (
     Incoming,
     NotAnObject,
     Reading,
-    Receiver,
     Setup,
     Verdict,
     json_object,
     member,
     text,
-    verify_shared_secret,
 )
 from integrations.receivers.images import host_and_path, image_at, path_parts
 from integrations.receivers.scans import count, moment
+from integrations.receivers.shared_secret import ByPathToken
 
 PUSHES = {"TAG_PUSH", "MANIFEST_PUSH"}
 MAY_NAME_IMAGES = {"PROMOTION", "PUSH_MIRRORING", "POLL_MIRRORING"}
@@ -39,11 +37,10 @@ SCAN_STATES = ("failed", "unscanned", "scanning", "pending", "scanned", "checkin
 SCANNER = "MSR"
 
 
-class MirantisSecureRegistry(Receiver):
+class MirantisSecureRegistry(ByPathToken):
     kind: ClassVar[str] = "msr"
     label: ClassVar[str] = "Mirantis Secure Registry up to 3 (DTR)"
     proof: ClassVar[str] = "the token at the end of the URL: this registry signs nothing"
-    token_in_path: ClassVar[bool] = True
     docs: ClassVar[str] = "msr.md"
     steps = (
         _("MSR 4 is Harbor: use that receiver for it."),
@@ -53,12 +50,6 @@ class MirantisSecureRegistry(Receiver):
         _("Press Test: MSR sends the same sample, foo/bar, every time. Then create it."),
         _("Each webhook is for one event of one repository. Make one for each of both."),
     )
-
-    def verify(self, incoming: Incoming, secrets: tuple[str, ...], setup: Setup) -> int:
-        return verify_shared_secret(secrets, incoming.token)
-
-    def require_headers(self, incoming: Incoming) -> None:
-        """It sends none of its own."""
 
     def read(self, incoming: Incoming, setup: Setup) -> Reading:
         try:
@@ -105,9 +96,6 @@ class MirantisSecureRegistry(Receiver):
             ),
             Example(_("A tag was deleted"), _wrapped("TAG_DELETE", pushed), *ignored),
         )
-
-    def prove(self, incoming: Incoming, secret: str) -> Incoming:
-        return replace(incoming, token=secret)
 
 
 def _wrapped(event: str, contents: dict[str, Any]) -> dict[str, Any]:

@@ -22,10 +22,11 @@ from integrations.receivers.base import (
     Setup,
     Verdict,
     member,
+    short_header,
     text,
     with_header,
 )
-from integrations.receivers.one_event import BadName, OneEvent, by_id, image, named, short_header
+from integrations.receivers.one_event import BadName, OneEvent, by_id, image, named
 
 SIGNATURE, DELIVERY, EVENT = (
     "x-nexus-webhook-signature",

@@ -6,7 +6,6 @@ too short: such a digest counts as none.
 
 from __future__ import annotations
 
-import hmac
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any, ClassVar
@@ -23,12 +22,13 @@ from integrations.receivers.base import (
     Receiver,
     Setup,
     Verdict,
+    hmac_sha256,
     json_object,
     text,
     verify_hmac_sha256,
     with_header,
 )
-from integrations.receivers.github import BESIDE_AN_IMAGE
+from integrations.receivers.images import are_beside
 
 HEADER = "x-doco-oci-signature-256"
 # A body has no time: the same image may be announced again on purpose.
@@ -51,9 +51,6 @@ class Oci(Receiver):
     def verify(self, incoming: Incoming, secrets: tuple[str, ...], setup: Setup) -> int:
         given = incoming.headers.get(HEADER, "").removeprefix("sha256=")
         return verify_hmac_sha256(secrets, given, incoming.body, prefix="")
-
-    def require_headers(self, incoming: Incoming) -> None:
-        """It sends none but its proof."""
 
     def read(self, incoming: Incoming, setup: Setup) -> Reading:
         known: dict[str, Any] = {
@@ -79,7 +76,7 @@ class Oci(Receiver):
             artifact.digest or (digest if is_digest(digest) else ""),
         )
         known |= {"repository": image.repository, "images": (image,)}
-        if BESIDE_AN_IMAGE.fullmatch(image.tag):
+        if are_beside([image]):
             return Reading(Verdict.NOT_RELEVANT, **known)
         return Reading(Verdict.IMAGES, **known)
 
@@ -93,8 +90,7 @@ class Oci(Receiver):
         )
 
     def prove(self, incoming: Incoming, secret: str) -> Incoming:
-        signature = hmac.digest(secret.encode(), incoming.body, "sha256").hex()
-        return with_header(incoming, HEADER, signature)
+        return with_header(incoming, HEADER, hmac_sha256(secret, incoming.body))
 
 
 def _artifact(written: str) -> Reference:

@@ -22,8 +22,7 @@ from integrations.receivers.base import (
     json_object,
     member,
 )
-from integrations.receivers.github import BESIDE_AN_IMAGE
-from integrations.receivers.images import MOST, image_at
+from integrations.receivers.images import MOST, are_beside, image_at
 
 # How long an equal body is the same call, where it holds neither an id nor a time of its own: the
 # next push may look just alike.
@@ -48,9 +47,6 @@ class OneEvent(Receiver):
 
     None of them raises anything but BadName, whatever a body holds.
     """
-
-    def require_headers(self, incoming: Incoming) -> None:
-        """Senders leave out what others of their kind send."""
 
     def read(self, incoming: Incoming, setup: Setup) -> Reading:
         known: dict[str, Any] = {
@@ -91,20 +87,10 @@ class OneEvent(Receiver):
 
 
 def worth(images: Sequence[ImageEvent]) -> Verdict:
-    """What a push of these leads to. Raises BadName where there are none.
-
-    What signs or describes an image is pushed beside it, and nobody runs that.
-    """
+    """What a push of these leads to. Raises BadName where there are none."""
     if not images:
         raise BadName
-    beside = all(BESIDE_AN_IMAGE.fullmatch(image.tag) for image in images)
-    return Verdict.NOT_RELEVANT if beside else Verdict.IMAGES
-
-
-def short_header(incoming: Incoming, name: str) -> str:
-    """A header's value, if it is one that could be stored and shown."""
-    value = incoming.headers.get(name, "")
-    return value if len(value) <= _MAX_HEADER and value.isascii() and value.isprintable() else ""
+    return Verdict.NOT_RELEVANT if are_beside(images) else Verdict.IMAGES
 
 
 def named(data: Any, *path: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -19,7 +18,6 @@ from integrations.receivers.base import (
     Option,
     Part,
     Reading,
-    Receiver,
     Setup,
     Verdict,
     json_object,
@@ -28,29 +26,23 @@ from integrations.receivers.base import (
     verify_shared_secret,
     with_header,
 )
+from integrations.receivers.shared_secret import ByPathToken
 
 TOKEN = "a-token_of.letters~that-need-no-escape"
 OTHER = "another-token-of-the-same-length-or-so"
 
 
-class StandIn(Receiver):
+class StandIn(ByPathToken):
     """`{"id", "seconds", "images": [reference], "events": [{"id", "image"}]}`, all but one left out
     as one likes; `seconds` is how long the id means the same call."""
 
     kind: ClassVar[str] = "stand-in"
     label: ClassVar[str] = "Stand-in"
     proof: ClassVar[str] = "the token in the path"
-    token_in_path: ClassVar[bool] = True
     options: ClassVar[tuple[Option, ...]] = (
         Option("strict", "Strict", "Whether it is."),
         Option("words", "Words", "Which they are.", is_flag=False),
     )
-
-    def verify(self, incoming: Incoming, secrets: tuple[str, ...], setup: Setup) -> int:
-        return verify_shared_secret(secrets, incoming.token)
-
-    def require_headers(self, incoming: Incoming) -> None:
-        pass
 
     def read(self, incoming: Incoming, setup: Setup) -> Reading:
         try:
@@ -76,9 +68,6 @@ class StandIn(Receiver):
             Example("A push", push),
             Example("Nothing", nothing, "ignored", "event_not_relevant"),
         )
-
-    def prove(self, incoming: Incoming, secret: str) -> Incoming:
-        return replace(incoming, token=secret)
 
 
 class Signing(StandIn):
