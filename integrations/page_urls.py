@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from integrations import explain_pages, pages, receiver_pages
+from integrations import delivery_pages, explain_pages, receiver_pages
 from integrations.github import pages as github_pages
 from integrations.hooks import pages as hook_pages
 
@@ -13,9 +13,11 @@ _github = "settings/github-packages"
 _hooks = "settings/hook-accounts"
 
 urlpatterns = [
-    path("deliveries", pages.show_deliveries, name="deliveries"),
-    path("deliveries/<id:delivery_id>", pages.show_delivery, name="delivery"),
-    path("deliveries/<id:delivery_id>/replay", pages.replay_delivery, name="replay_delivery"),
+    path("deliveries", delivery_pages.show_deliveries, name="deliveries"),
+    path("deliveries/<id:delivery_id>", delivery_pages.show_delivery, name="delivery"),
+    path(
+        "deliveries/<id:delivery_id>/replay", delivery_pages.replay_delivery, name="replay_delivery"
+    ),
     path(_hooks, hook_pages.show_accounts, name="hook_accounts"),
     path(f"{_hooks}/add/<slug:provider>", hook_pages.add_account, name="add_hook_account"),
     path(f"{_hooks}/<id:account_id>", hook_pages.show_account, name="hook_account"),

@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 
 from dockrev.api.answers import PageQuery, one_of, page_of, query
 from dockrev.permissions import Role
-from integrations import history, ingest
+from integrations import delivery_list, ingest
 from integrations.api.shapes import DeliveryAnswer, DeliveryList, DeliveryWhole
 from integrations.models import Delivery
 
@@ -34,7 +34,7 @@ class Deliveries(APIView):
     def get(self, request: Request) -> Response:
         wanted = query(DeliveryQuery, request)
         words = " ".join(wanted.get("q", "").split()[:10])
-        rows = history.matching(_deliveries().defer("payload", "headers"), words)
+        rows = delivery_list.matching(_deliveries().defer("payload", "headers"), words)
         if receiver := wanted.get("receiver"):
             rows = rows.filter(Q(receiver__kind=receiver) | Q(receiver_id=receiver))
         if decision := wanted.get("decision"):

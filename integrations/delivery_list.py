@@ -1,4 +1,4 @@
-"""The deliveries page: what came, by what was decided, a page at a time."""
+"""Deliveries in a list: what came, by what was decided, a page at a time."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FILTERS = {
 
 
 @dataclass(frozen=True)
-class History:
+class Looked:
     """`deliveries` is not read yet: the caller takes a page of it."""
 
     deliveries: QuerySet[Delivery]
@@ -43,7 +43,7 @@ class History:
     last: object
 
 
-def look(*, show: str, words: str) -> History:
+def look(*, show: str, words: str) -> Looked:
     chosen = show if show in FILTERS else "all"
     found = matching(Delivery.objects.all(), words)
     counts = found.aggregate(
@@ -52,7 +52,7 @@ def look(*, show: str, words: str) -> History:
     totals = Delivery.objects.aggregate(
         total=Count("pk", filter=_REAL), last=Max("received_at", filter=_REAL)
     )
-    return History(
+    return Looked(
         deliveries=found.filter(FILTERS[chosen].condition)
         .select_related("receiver")
         .defer("payload", "headers", "receiver__secret", "receiver__previous_secret"),

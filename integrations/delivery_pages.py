@@ -1,4 +1,4 @@
-"""Pages of deliveries."""
+"""The pages of deliveries."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 from checks.models import Job, Service
 from dockrev.pages import PageRequest, page_of, words_of
 from dockrev.permissions import Role, requires
-from integrations import history, ingest
+from integrations import delivery_list, ingest
 from integrations.github.pages import connection_of
 from integrations.models import Delivery
 from integrations.payloads import readable
@@ -20,8 +20,8 @@ from integrations.payloads import readable
 @require_safe
 @requires(Role.VIEWER)
 def show_deliveries(request: PageRequest) -> HttpResponse:
-    looked = history.look(show=request.GET.get("show", "all"), words=words_of(request))
-    context = {"history": looked, "page": page_of(request, looked.deliveries)}
+    looked = delivery_list.look(show=request.GET.get("show", "all"), words=words_of(request))
+    context = {"looked": looked, "page": page_of(request, looked.deliveries)}
     if not looked.total:
         context |= connection_of(request)
     return render(request, "integrations/deliveries.html", context)
