@@ -22,6 +22,7 @@ from dockrev import http
 from integrations.hooks import refusals
 from integrations.hooks.errors import NotSeen, ProviderError, RateLimited, Unavailable
 from integrations.hooks.provider import Progress
+from integrations.receivers.base import member, text
 
 AT_ONCE = 5
 PER_PAGE = 100  # the most that providers give
@@ -96,6 +97,17 @@ class Answer:
         if not all(isinstance(item, dict) for item in self.data):
             raise nonsense(self.of)
         return self.data
+
+    def within(self, name: str) -> list[dict[str, Any]]:
+        """The items that are a member of an object. Raises Unavailable, too."""
+        return replace(self, data=member(self.data, name)).items
+
+    def word(self, name: str) -> str:
+        """The text that is a member of an object. Raises Unavailable if it has none."""
+        word = text(self.object, name, limit=255)
+        if not word:
+            raise nonsense(self.of)
+        return word
 
     @property
     def links(self) -> dict[str, str]:

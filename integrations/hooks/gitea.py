@@ -15,11 +15,9 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from integrations.hooks.client import MAX_PAGES, QUICK, Answer, Client, nonsense, path_of
+from integrations.hooks.client import MAX_PAGES, QUICK, Client, nonsense, path_of
 from integrations.hooks.errors import (
-    CredentialInvalid,
     NotSeen,
-    ProviderError,
     Refused,
     Rejected,
     Unavailable,
@@ -91,15 +89,12 @@ class Gitea(Provider):
             raise BadTarget(_("Name an organisation, or the user whose token it is."))
         return name
 
-    def try_credential(self) -> Report:
+    def who(self) -> Report:
         try:
-            return Report(Standing.OK, _login(self._client.get(f"{API}/user", patience=QUICK)))
+            answer = self._client.get(f"{API}/user", patience=QUICK)
         except Refused:
             return Report(Standing.OK, missing=(READ_USER,))
-        except CredentialInvalid as error:
-            return Report(Standing.INVALID, text=str(error))
-        except ProviderError as error:
-            return Report(Standing.UNTRIED, text=str(error))
+        return Report(Standing.OK, answer.word("login"))
 
     def possible(self, words: str, progress: Progress) -> Owned:
         """The person, and the organisations whose hooks that person may touch."""
@@ -187,7 +182,7 @@ class Gitea(Provider):
         with self._lock:
             if self._known_login is None:
                 try:
-                    self._known_login = _login(self._client.get(f"{API}/user"))
+                    self._known_login = self._client.get(f"{API}/user").word("login")
                 except Refused:
                     self._known_login = ""
             return self._known_login
@@ -261,10 +256,3 @@ def _name(item: dict[str, Any]) -> str:
     if not _TARGET.fullmatch(name):
         raise nonsense(NAME)
     return name
-
-
-def _login(answer: Answer) -> str:
-    login = text(answer.object, "login", limit=100)
-    if not login:
-        raise nonsense(NAME)
-    return login

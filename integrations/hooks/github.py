@@ -24,9 +24,7 @@ from integrations.github.tokens import (
 )
 from integrations.hooks.client import PER_PAGE, QUICK, Listed, nonsense, path_of
 from integrations.hooks.errors import (
-    CredentialInvalid,
     NotSeen,
-    ProviderError,
     Refused,
     Unavailable,
 )
@@ -88,23 +86,22 @@ class GitHub(Provider):
             raise BadTarget(_("Name one repository: owner/name."))
         return named.full_name
 
-    def try_credential(self) -> Report:
+    @property
+    def credential_kind(self) -> str:
+        return self._kind
+
+    def who(self) -> Report:
         try:
             answer = self._client.get("/user", patience=QUICK)
-            login = text(answer.object, "login", limit=100)
-            if not login:
-                raise nonsense(NAME)
-        except (CredentialInvalid, Refused) as error:
-            return Report(Standing.INVALID, kind=self._kind, text=str(error))
+        except Refused as error:
+            return Report(Standing.INVALID, kind=self.credential_kind, text=str(error))
         except NotSeen:
-            return Report(Standing.UNTRIED, kind=self._kind, text=_no_api())
-        except ProviderError as error:
-            return Report(Standing.UNTRIED, kind=self._kind, text=str(error))
+            return Report(Standing.UNTRIED, kind=self.credential_kind, text=_no_api())
         scopes = read_scopes(answer.headers)
         return Report(
             Standing.OK,
-            login,
-            self._kind,
+            answer.word("login"),
+            self.credential_kind,
             expires_at=read_expiry(answer.headers),
             scopes=scopes,
             missing=missing_of(scopes),

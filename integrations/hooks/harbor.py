@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from integrations.hooks.client import PER_PAGE, QUICK, Answer, Client, nonsense, path_of
-from integrations.hooks.errors import CredentialInvalid, NotSeen, ProviderError, Rejected
+from integrations.hooks.errors import NotSeen, Rejected
 from integrations.hooks.plan import same_url
 from integrations.hooks.provider import (
     Access,
@@ -109,21 +109,17 @@ class Harbor(Provider):
         self._abilities: Abilities | None = None
         self._asking = threading.Lock()
 
-    def try_credential(self) -> Report:
+    @property
+    def credential_kind(self) -> str:
+        return "robot" if "$" in self.access.user else ""
+
+    def who(self) -> Report:
         """Harbor tells users who they are, and robots that they are no users."""
-        kind = "robot" if "$" in self.access.user else ""
         try:
             answer = self._client.get("/users/current", patience=QUICK)
-            login = text(answer.object, "username", limit=255)
-            if not login:
-                raise nonsense(NAME)
-        except CredentialInvalid as error:
-            return Report(Standing.INVALID, kind=kind, text=str(error))
         except Rejected:
             return Report(Standing.OK, self.access.user, "robot")
-        except ProviderError as error:
-            return Report(Standing.UNTRIED, kind=kind, text=str(error))
-        return Report(Standing.OK, login, kind)
+        return Report(Standing.OK, answer.word("username"), self.credential_kind)
 
     def possible(self, words: str, progress: Progress) -> Owned:
         asked = {"name": words} if _PROJECT.fullmatch(words) else {}

@@ -13,7 +13,7 @@ import re
 from base64 import b64encode
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, ClassVar
 
@@ -22,7 +22,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from integrations.hooks.client import QUICK, Answer, Client, nonsense, path_of
-from integrations.hooks.errors import CredentialInvalid, NotSeen, ProviderError, Refused
+from integrations.hooks.errors import NotSeen, Refused
 from integrations.hooks.inputs import path_in
 from integrations.hooks.plan import CONTENT_TYPE
 from integrations.hooks.provider import (
@@ -39,7 +39,7 @@ from integrations.hooks.provider import (
     Standing,
     Wanted,
 )
-from integrations.receivers.base import member, text
+from integrations.receivers.base import text
 
 NAME = "MSR"
 API = "/api/v0"
@@ -139,20 +139,18 @@ class Msr(Provider):
             raise BadTarget(_("Name a repository as namespace/repository, a namespace, or *."))
         return name
 
-    def try_credential(self) -> Report:
+    def who(self) -> Report:
         try:
             self._client.get(f"{REPOSITORIES}?pageSize=1", patience=QUICK).object  # noqa: B018
-        except (CredentialInvalid, Refused) as error:
+        except Refused as error:
             return Report(Standing.INVALID, text=str(error))
-        except ProviderError as error:
-            return Report(Standing.UNTRIED, text=str(error))
         return Report(Standing.OK, self.access.user)
 
     def possible(self, words: str, progress: Progress) -> Owned:
         """What the user can see, and the namespaces that it is in."""
         found: dict[str, Repository] = {}
         for answer in self._client.following(REPOSITORIES, {"pageSize": PER_PAGE}, _further):
-            for repository in map(_repository, _within(answer, "repositories")):
+            for repository in map(_repository, answer.within("repositories")):
                 namespace = repository.full_name.partition("/")[0]
                 found.setdefault(namespace, Repository(namespace))
                 found[repository.full_name] = repository
@@ -287,10 +285,6 @@ def _subscription(item: dict[str, Any]) -> Subscription:
     if not (made.id and made.type):
         raise nonsense(NAME)
     return made
-
-
-def _within(answer: Answer, name: str) -> list[dict[str, Any]]:
-    return replace(answer, data=member(answer.data, name)).items
 
 
 def _repository(item: dict[str, Any]) -> Repository:

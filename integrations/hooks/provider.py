@@ -13,7 +13,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from integrations.hooks.errors import NotSeen, Rejected
+from integrations.hooks.errors import CredentialInvalid, NotSeen, ProviderError, Rejected
 from integrations.receivers.base import Incoming
 
 MAX_HOOK_ID = 300
@@ -221,9 +221,23 @@ class Provider(ABC):
         Names that differ in case only are one target.
         """
 
-    @abstractmethod
+    @property
+    def credential_kind(self) -> str:
+        """What kind of credential it is, as far as it can be told from looking at it."""
+        return ""
+
     def try_credential(self) -> Report:
         """Ask who the credential is. Never raises a ProviderError: the report says it."""
+        try:
+            return self.who()
+        except CredentialInvalid as error:
+            return Report(Standing.INVALID, kind=self.credential_kind, text=str(error))
+        except ProviderError as error:
+            return Report(Standing.UNTRIED, kind=self.credential_kind, text=str(error))
+
+    @abstractmethod
+    def who(self) -> Report:
+        """Who the credential is, asked with little patience: a person may be waiting."""
 
     @abstractmethod
     def possible(self, words: str, progress: Progress) -> Owned:

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from integrations.hooks.client import QUICK, Answer, Client, nonsense, path_of
-from integrations.hooks.errors import CredentialInvalid, NotSeen, ProviderError, Refused, Rejected
+from integrations.hooks.errors import NotSeen, Refused, Rejected
 from integrations.hooks.inputs import path_in
 from integrations.hooks.provider import (
     Access,
@@ -85,17 +85,13 @@ class Quay(Provider):
             raise BadTarget(_("Name one repository: namespace/repository."))
         return name
 
-    def try_credential(self) -> Report:
-        """Who it is may be hidden from a token that keeps hooks well enough."""
+    def who(self) -> Report:
+        """That may be hidden from a token that keeps hooks well enough."""
         try:
             answer = self._client.get(f"{API}/user/", patience=QUICK)
-            return Report(Standing.OK, _login(answer))
         except Refused:
             return Report(Standing.OK, missing=(READ_USER,))
-        except CredentialInvalid as error:
-            return Report(Standing.INVALID, text=str(error))
-        except ProviderError as error:
-            return Report(Standing.UNTRIED, text=str(error))
+        return Report(Standing.OK, answer.word("username"))
 
     def possible(self, words: str, progress: Progress) -> Owned:
         """Quay lists one namespace at a time: that of the words, else each of the token's own."""
@@ -112,7 +108,7 @@ class Quay(Provider):
 
     def hooks(self, name: str, *, etag: str = "") -> Hooks:
         answer = self._client.get(_notifications(name))
-        items = _within(answer, "notifications")
+        items = answer.within("notifications")
         ours = [i for i in items if i.get("event") == PUSHED and i.get("method") == METHOD]
         return Hooks(tuple(map(_hook, ours)))
 
@@ -155,22 +151,18 @@ class Quay(Provider):
             return []
         organizations = member(answer.object, "organizations")
         known = organizations if isinstance(organizations, list) else []
-        names = [_login(answer), *(text(each, "name", limit=255) for each in known)]
+        names = [answer.word("username"), *(text(each, "name", limit=255) for each in known)]
         return [name for name in names if name]
 
     def _listed(self, namespace: str) -> Iterator[Repository]:
         query = {"namespace": namespace}
         for answer in self._client.following(f"{API}/repository", query, _further):
-            yield from map(_repository, _within(answer, "repositories"))
+            yield from map(_repository, answer.within("repositories"))
 
 
 def _notifications(name: str, uuid: str = "") -> str:
     path = f"{API}/repository{path_of(*name.split('/'))}/notification"
     return f"{path}{path_of(uuid)}" if uuid else f"{path}/"
-
-
-def _within(answer: Answer, name: str) -> list[dict[str, Any]]:
-    return replace(answer, data=member(answer.data, name)).items
 
 
 def _hook(item: dict[str, Any]) -> Hook:
@@ -200,13 +192,6 @@ def _repository(item: dict[str, Any]) -> Repository:
     is_public = item.get("is_public")
     visibility = ("public" if is_public else "private") if isinstance(is_public, bool) else ""
     return Repository(name, visibility, archived=item.get("state") == "READ_ONLY")
-
-
-def _login(answer: Answer) -> str:
-    login = text(answer.object, "username", limit=255)
-    if not login:
-        raise nonsense(NAME)
-    return login
 
 
 def _no_namespaces() -> str:

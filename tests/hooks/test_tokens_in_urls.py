@@ -70,7 +70,7 @@ class Registry(Provider):
     def read_target(cls, text: str, api_url: str) -> str:
         return text
 
-    def try_credential(self) -> Report:
+    def who(self) -> Report:
         return Report(Standing.OK, "ada")
 
     def possible(self, words: str, progress: Progress) -> Owned:
