@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -11,33 +10,10 @@ from django.utils.translation import ngettext
 from integrations import targets
 from integrations.callbacks import callback_of
 from integrations.github.packages import Packages
+from integrations.hooks.health import Health, Said
 from integrations.hooks.provider import Report, Standing
 from integrations.models import HookTarget, Receiver
 from integrations.targets import Counts
-
-
-class Said(NamedTuple):
-    """`mark` is the name of a mark, `word` what it means, `step` what comes next."""
-
-    mark: str
-    word: str
-    step: str = ""
-
-
-@dataclass(frozen=True)
-class Health:
-    """What is said, the counts of hooks, and the repository whose last delivery failed."""
-
-    mark: str
-    word: str
-    step: str
-    counts: Counts
-    failing: HookTarget | None
-
-    @property
-    def is_set_up(self) -> bool:
-        """Whether nothing more has to be done here, though GitHub may not have called yet."""
-        return self.mark in {"on", "waiting"}
 
 
 @dataclass(frozen=True)

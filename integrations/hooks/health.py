@@ -35,6 +35,11 @@ class Health:
     counts: Counts
     failing: HookTarget | None
 
+    @property
+    def is_set_up(self) -> bool:
+        """Whether nothing more has to be done here, though nobody may have called yet."""
+        return self.mark in {"on", "waiting"}
+
 
 def health_of(account: HookAccount, report: Report | None) -> Health:
     """Two queries, and one for a setting."""
