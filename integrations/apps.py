@@ -41,12 +41,12 @@ class IntegrationsConfig(AppConfig):
             most=lambda: preferences.get("deliveries_most"),
         )
         _register_jobs()
+        _register_schedules()
 
 
 def _register_jobs() -> None:
     from checks import kinds, results, titles  # noqa: PLC0415 - models load after apps
-    from dockrev import schedules  # noqa: PLC0415 - the same
-    from integrations import issuer_keys, reporting, silence  # noqa: PLC0415 - the same
+    from integrations import issuer_keys, reporting  # noqa: PLC0415 - the same
     from integrations.hooks import audit, listing, reconcile, removal, sync  # noqa: PLC0415 - the same
     from integrations.hooks.results import RESULTS  # noqa: PLC0415 - the same
 
@@ -63,6 +63,13 @@ def _register_jobs() -> None:
         titles.register(kind.name, title=title, label=label)
     for kind in (sync.KIND, audit.KIND, removal.KIND):
         results.register(kind.name, RESULTS)
+
+
+def _register_schedules() -> None:
+    from dockrev import schedules  # noqa: PLC0415 - models load after apps
+    from integrations import issuer_keys, silence  # noqa: PLC0415 - the same
+    from integrations.hooks import audit, reconcile  # noqa: PLC0415 - the same
+
     schedules.register(
         audit.KIND.name,
         "0 3 * * *",

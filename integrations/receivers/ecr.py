@@ -69,25 +69,6 @@ class ElasticContainerRegistry(ByAuthorization, OneEvent):
         )
 
     def examples(self, nonce: str) -> tuple[Example, ...]:
-        def body(action: str) -> dict[str, Any]:
-            return {
-                "version": "0",
-                "id": f"test-{action.lower()}-{nonce}",
-                "detail-type": PUSH,
-                "source": "aws.ecr",
-                "account": "123456789012",
-                "time": "2025-03-01T10:00:00Z",
-                "region": "eu-central-1",
-                "resources": [],
-                "detail": {
-                    "result": "SUCCESS",
-                    "repository-name": "acme/api",
-                    "image-digest": f"sha256:{'a1' * 32}",
-                    "action-type": action,
-                    "image-tag": "1.2.0",
-                },
-            }
-
         cloud = {
             "specversion": "1.0",
             "id": f"test-{nonce}",
@@ -97,10 +78,13 @@ class ElasticContainerRegistry(ByAuthorization, OneEvent):
             "data": {"repositoryName": "acme/api", "imageTag": "1.2.0"},
         }
         return (
-            Example(_("An image was pushed"), body("PUSH")),
+            Example(_("An image was pushed"), _example("PUSH", nonce)),
             Example(_("An image was pushed, as a CloudEvent"), cloud),
             Example(
-                _("An image was deleted"), body("DELETE"), "ignored", Verdict.NOT_RELEVANT.value
+                _("An image was deleted"),
+                _example("DELETE", nonce),
+                "ignored",
+                Verdict.NOT_RELEVANT.value,
             ),
         )
 
@@ -125,3 +109,23 @@ def _host(account: str, region: str) -> str:
         raise BadName
     ending = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
     return f"{account}.dkr.ecr.{region}.{ending}"
+
+
+def _example(action: str, nonce: str) -> dict[str, Any]:
+    return {
+        "version": "0",
+        "id": f"test-{action.lower()}-{nonce}",
+        "detail-type": PUSH,
+        "source": "aws.ecr",
+        "account": "123456789012",
+        "time": "2025-03-01T10:00:00Z",
+        "region": "eu-central-1",
+        "resources": [],
+        "detail": {
+            "result": "SUCCESS",
+            "repository-name": "acme/api",
+            "image-digest": f"sha256:{'a1' * 32}",
+            "action-type": action,
+            "image-tag": "1.2.0",
+        },
+    }

@@ -86,16 +86,7 @@ class Gitea(OneEvent):
         )
 
     def examples(self, nonce: str) -> tuple[Example, ...]:
-        package = {
-            "id": 1,
-            "owner": {"login": "acme"},
-            "creator": {"login": "ada"},
-            "type": "container",
-            "name": "api",
-            "version": "1.2.0",
-            "html_url": "https://git.example.com/acme/-/packages/container/api/1.2.0",
-        }
-        body = {"action": "created", "repository": None, "package": package}
+        body = {"action": "created", "repository": None, "package": _EXAMPLE}
         push = {"ref": "refs/heads/main", "before": "c" * 40, "after": "c" * 40}
         ignored = ("ignored", Verdict.NOT_RELEVANT.value)
 
@@ -136,3 +127,14 @@ def _is_test(body: dict[str, Any]) -> bool:
     """Whether a push changes nothing, as only that of the test button does."""
     after = text(body, "after", limit=64)
     return bool(after) and after == text(body, "before", limit=64)
+
+
+_EXAMPLE = {
+    "id": 1,
+    "owner": {"login": "acme"},
+    "creator": {"login": "ada"},
+    "type": "container",
+    "name": "api",
+    "version": "1.2.0",
+    "html_url": "https://git.example.com/acme/-/packages/container/api/1.2.0",
+}

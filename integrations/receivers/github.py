@@ -100,27 +100,6 @@ class GitHubPackages(Receiver):
         return Reading(Verdict.IMAGES, images=images[:1], also=images[1:], **known)
 
     def examples(self, nonce: str) -> tuple[Example, ...]:
-        digest = f"sha256:{'a1' * 32}"
-        body = {
-            "action": "published",
-            "package": {
-                "name": "api",
-                "namespace": "acme",
-                "package_type": "CONTAINER",
-                "owner": {"login": "acme"},
-                "package_version": {
-                    "version": digest,
-                    "container_metadata": {
-                        "tag": {"name": "1.2.0", "digest": f"sha256:{'a1' * 32}"}
-                    },
-                    "package_url": "ghcr.io/acme/api:1.2.0",
-                },
-                "registry": {"type": "CONTAINER"},
-            },
-            "repository": {"full_name": "acme/api"},
-            "sender": {"login": "ada"},
-        }
-
         def headers(event: str) -> dict[str, str]:
             return {
                 "content-type": "application/json",
@@ -129,15 +108,15 @@ class GitHubPackages(Receiver):
             }
 
         ping = {"zen": "Design for failure.", "repository": {"full_name": "acme/api"}}
-        deleted = {**body, "action": "deleted"}
+        deleted = {**_EXAMPLE, "action": "deleted"}
         return (
-            Example(_("An image was published"), body, headers=headers("package")),
+            Example(_("An image was published"), _EXAMPLE, headers=headers("package")),
             Example(_("A ping"), ping, reason="ping", headers=headers("ping")),
             Example(
                 _("A version was deleted"),
                 deleted,
                 "ignored",
-                "event_not_relevant",
+                Verdict.NOT_RELEVANT.value,
                 headers("registry_package"),
             ),
         )
@@ -206,3 +185,22 @@ def _names(package: Any) -> list[str]:
     name = text(package, "name", limit=300)
     namespaces = (text(package, "namespace", limit=300), text(package, "owner", "login", limit=150))
     return [f"{namespace}/{name}" for namespace in namespaces if namespace and name]
+
+
+_EXAMPLE = {
+    "action": "published",
+    "package": {
+        "name": "api",
+        "namespace": "acme",
+        "package_type": "CONTAINER",
+        "owner": {"login": "acme"},
+        "package_version": {
+            "version": f"sha256:{'a1' * 32}",
+            "container_metadata": {"tag": {"name": "1.2.0", "digest": f"sha256:{'a1' * 32}"}},
+            "package_url": "ghcr.io/acme/api:1.2.0",
+        },
+        "registry": {"type": "CONTAINER"},
+    },
+    "repository": {"full_name": "acme/api"},
+    "sender": {"login": "ada"},
+}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
@@ -21,6 +22,28 @@ from tests.rows import github_receiver, service, tracked
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 LONG = "a-name-that-somebody-generated-from-a-template-and-never-looked-at-again-0001"
 IMAGE = f"registry.internal.example.com:5050/platform/observability/{LONG}"
+
+
+def hook_account(hook: dict[str, Any]) -> HookAccount:
+    account = HookAccount.objects.create(
+        provider="harbor",
+        name=LONG,
+        receiver=Receiver.objects.get(kind="harbor"),
+        api_url=f"http://{LONG}.internal.example.com",
+        username=LONG,
+        credential="x",
+        callback_url=f"https://{LONG}.example.com/{LONG}/api/webhooks/harbor",
+        authorities=Authority(LONG[:60]).pem,
+    )
+    HookTarget.objects.create(
+        account=account,
+        full_name=LONG,
+        hook_id="1" * 300,
+        hook_state="conflict",
+        conflict_hooks=[{**hook, "id": "1" * 300, "lastFailure": LONG}],
+        last_error=LONG * 3,
+    )
+    return account
 
 
 @pytest.fixture
@@ -50,24 +73,7 @@ def places(people: None) -> list[str]:
         last_failure=LONG,
         last_failure_at=timezone.now(),
     )
-    account = HookAccount.objects.create(
-        provider="harbor",
-        name=LONG,
-        receiver=Receiver.objects.get(kind="harbor"),
-        api_url=f"http://{LONG}.internal.example.com",
-        username=LONG,
-        credential="x",
-        callback_url=f"https://{LONG}.example.com/{LONG}/api/webhooks/harbor",
-        authorities=Authority(LONG[:60]).pem,
-    )
-    HookTarget.objects.create(
-        account=account,
-        full_name=LONG,
-        hook_id="1" * 300,
-        hook_state="conflict",
-        conflict_hooks=[{**hook, "id": "1" * 300, "lastFailure": LONG}],
-        last_error=LONG * 3,
-    )
+    account = hook_account(hook)
     failed = job("discovery", "failed", created_by=LONG, summary={"error": LONG * 3})
     told = delivery(
         receiver,

@@ -104,28 +104,8 @@ class FakeHarbor:
 
     def push(self, repository: str, tag: str, **more: Any) -> list[Execution]:
         """An artifact comes; what is called of it is noted, as tests say that it ended."""
-        project, _slash, name = repository.partition("/")
-        payload = {
-            "type": "PUSH_ARTIFACT",
-            "occur_at": int(datetime.now(UTC).timestamp()),
-            "operator": "robot$ci",
-            "event_data": {
-                "resources": [
-                    {
-                        "digest": f"sha256:{'5c' * 32}",
-                        "tag": tag,
-                        "resource_url": f"harbor.example.com/{repository}:{tag}",
-                    }
-                ],
-                "repository": {
-                    "date_created": 1680501893,
-                    "name": name,
-                    "namespace": project,
-                    "repo_full_name": repository,
-                    "repo_type": "private",
-                },
-            },
-        }
+        project, _slash, _name = repository.partition("/")
+        payload = _pushed(repository, tag)
         made = [
             Execution(next(self._ids), policy, payload, **more)
             for policy in self.of(project)
@@ -338,3 +318,28 @@ def _kept(given: dict[str, Any]) -> dict[str, Any]:
 
 def _json(data: Any, status: int = 200) -> Reply:
     return Reply(status, json.dumps(data).encode(), {"Content-Type": "application/json"})
+
+
+def _pushed(repository: str, tag: str) -> dict[str, Any]:
+    project, _slash, name = repository.partition("/")
+    return {
+        "type": "PUSH_ARTIFACT",
+        "occur_at": int(datetime.now(UTC).timestamp()),
+        "operator": "robot$ci",
+        "event_data": {
+            "resources": [
+                {
+                    "digest": f"sha256:{'5c' * 32}",
+                    "tag": tag,
+                    "resource_url": f"harbor.example.com/{repository}:{tag}",
+                }
+            ],
+            "repository": {
+                "date_created": 1680501893,
+                "name": name,
+                "namespace": project,
+                "repo_full_name": repository,
+                "repo_type": "private",
+            },
+        },
+    }
