@@ -29,13 +29,20 @@ ODD: tuple[Any, ...] = (
     0, -1, 1.5, 10**30, float("inf"), True, [], {}, [None], ["x"], {"a": None},
 )  # fmt: skip
 FEW: tuple[Any, ...] = (GONE, None, "\ud800", 7, ["x"])
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=40)
-ANYTHING = st.just(GONE) | st.recursive(
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**30), 10**30)
+    | st.floats()
+    | st.text(max_size=300)
+    | st.sampled_from(["a/../b", "A/b", "a b", "u:p@h.example/a", "sha256:0", "\x1b[0m"])
+)
+ANY_JSON = st.recursive(
     SCALARS,
     lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4)
     ),
-    max_leaves=5,
+    max_leaves=8,
 )
 
 
@@ -65,6 +72,15 @@ def changed(node: Any, path: tuple[Any, ...], value: Any) -> Any:
     return copy
 
 
+@st.composite
+def bent(draw: st.DrawFn, body: Any) -> Any:
+    """The body with some of its parts exchanged for anything, or left out."""
+    for _change in range(draw(st.integers(1, 4))):
+        if known := list(places(body)):
+            body = changed(body, draw(st.sampled_from(known)), draw(st.just(GONE) | ANY_JSON))
+    return body
+
+
 def sound(reading: Reading) -> None:
     """Whatever was read can be stored, shown and asked for."""
     parts = reading.parts
@@ -82,6 +98,7 @@ def sound(reading: Reading) -> None:
         usable(image)
     assert reading.images or reading.verdict is not Verdict.IMAGES
     for finding in reading.findings:
+        assert finding.image.tag or finding.image.digest
         assert all(
             type(number) is int and 0 <= number < 2**31
             for number in (finding.critical, finding.high, finding.other)

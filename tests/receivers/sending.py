@@ -14,7 +14,7 @@ from integrations import proof
 from integrations.models import Delivery, HookAccount, HookTarget
 from integrations.models import Receiver as Row
 from integrations.receivers import RECEIVERS
-from integrations.receivers.base import Example, Incoming, Reading
+from integrations.receivers.base import Example, Incoming, Reading, Receiver, Setup
 from integrations.wsgi import application
 
 SECRET = "a-secret.that_fits~paths-and-headers"
@@ -84,6 +84,16 @@ def sender_of(kind: str) -> Sender:
         for name in {sender.read(example.incoming()).repository for example in sender.examples()}:
             HookTarget.objects.create(account=account, full_name=name, selected=True)
     return sender
+
+
+def call(body: Any, headers: Mapping[str, str] | None = None) -> Incoming:
+    """A call without its proof."""
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return Incoming(headers or {"content-type": "application/json"}, raw)
+
+
+def read(receiver: Receiver, body: Any, *, host: str = "") -> Reading:
+    return receiver.read(call(body), Setup(host))
 
 
 def stored() -> int:
