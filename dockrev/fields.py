@@ -21,7 +21,8 @@ else:
     TextFieldBase = models.TextField
     CharFieldBase = models.CharField
 
-MASK = "••••••••"
+MASK = "••••••••"  # a secret that is set, in a field of its own
+HIDDEN = "••••"  # a secret within what is shown otherwise
 
 
 class UnreadableSecret(Exception):

@@ -7,8 +7,8 @@ from django.http import HttpRequest
 from rest_framework.request import Request
 
 from dockrev import preferences
+from dockrev.fields import HIDDEN
 from integrations.endpoints import check_endpoint
-from integrations.hooks.tokens import HIDDEN
 from integrations.models import HookAccount, Receiver
 from integrations.paths import PREFIX
 from integrations.receivers import CALLERS

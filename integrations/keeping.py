@@ -7,10 +7,10 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
+from dockrev.fields import HIDDEN
 from integrations.receivers.base import Incoming, Reading
 
 MAX_KEY = 200  # the length of its column
-HIDDEN = "••••"
 _HIDDEN_NAMES = (
     "authorization",
     "cookie",

@@ -6,9 +6,10 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from dockrev.fields import HIDDEN
+
 MOST = 256 * 1024  # bytes that a page shows
-HIDDEN_VALUE = "••••"
-HIDDEN = {"secret", "token", "access_token", "password", "authorization"}
+SECRETS = {"secret", "token", "access_token", "password", "authorization"}
 
 
 @dataclass(frozen=True)
@@ -39,13 +40,13 @@ def pasteable(body: bytes | memoryview, most: int) -> str:
     """The text as it came, for somebody to try again; as people read it where it has secrets."""
     raw = bytes(body)
     shown = readable(raw)
-    if HIDDEN_VALUE in shown.text or shown.cut:
+    if HIDDEN in shown.text or shown.cut:
         return shown.text
     return raw[:most].decode("utf-8", "replace")
 
 
 def _without_secrets(members: dict[str, Any]) -> dict[str, Any]:
     return {
-        name: HIDDEN_VALUE if value and isinstance(value, str) and name.lower() in HIDDEN else value
+        name: HIDDEN if value and isinstance(value, str) and name.lower() in SECRETS else value
         for name, value in members.items()
     }

@@ -13,13 +13,13 @@ from django.utils.translation import gettext as _
 
 from checks.run import Run
 from checks.tasks import JobFailed
-from dockrev.fields import UnreadableSecret
+from dockrev.fields import HIDDEN, UnreadableSecret
 from integrations.callbacks import callback_of, place_of
 from integrations.hooks.plan import Known, Sought, same_url
 from integrations.hooks.provider import Hook, Hooks, Proof, Provider, Wanted
 from integrations.hooks.providers import provider_of
 from integrations.hooks.round import Gate
-from integrations.hooks.tokens import HIDDEN, fingerprint, masked, token_of, with_token
+from integrations.hooks.tokens import fingerprint, masked, token_of, with_token
 from integrations.models import Delivery, HookAccount, HookTarget, Receiver
 
 MAX_SEEN = 20  # hooks of ours that are remembered of one repository

@@ -11,6 +11,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from dockrev.fields import HIDDEN
 from dockrev.http import Response
 from integrations.hooks.errors import (
     CredentialInvalid,
@@ -103,7 +104,7 @@ def words_of(answer: Response, hidden: tuple[str, ...]) -> str:
 def clean(words: str, hidden: tuple[str, ...] = (), *, limit: int = MAX_WORDS) -> str:
     """Words of theirs as they may be shown: printable, cut, and without what is hidden."""
     for secret in filter(None, hidden):
-        words = words.replace(secret, "••••")
+        words = words.replace(secret, HIDDEN)
     printable = "".join(char if char.isprintable() else " " for char in words[: limit * 4])
     shown = " ".join(printable.split())
     return shown if len(shown) <= limit else f"{shown[: limit - 1]}…"

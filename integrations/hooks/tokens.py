@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-HIDDEN = "••••"
+from dockrev.fields import HIDDEN
 
 
 def fingerprint(secret: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 
 from checks.models import Job
-from integrations.keeping import HIDDEN
+from dockrev.fields import HIDDEN
 from integrations.models import Delivery
 from integrations.receivers.base import Incoming
 from tests import rows
