@@ -7,6 +7,7 @@ from typing import Any
 
 from django.http import Http404
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -37,10 +38,21 @@ class ReceiverChange(serializers.Serializer[Any]):
     name = Text(required=False, max_length=100)
     enabled = Flag(required=False)
     secret = Text(
-        required=False, allow_blank=True, max_length=rotation.MAX_SECRET, trim_whitespace=False
+        required=False,
+        allow_blank=True,
+        max_length=rotation.MAX_SECRET,
+        trim_whitespace=False,
+        help_text=_(
+            "Empty or masked keeps the one that is there. The one before counts no longer."
+        ),
     )
-    registryHost = Text(required=False, allow_blank=True, max_length=255)
-    options = JsonObject(required=False)
+    registryHost = Text(
+        required=False,
+        allow_blank=True,
+        max_length=255,
+        help_text=_("As compose files write it. It wins over the one that a call names."),
+    )
+    options = JsonObject(required=False, help_text=_("Those of its kind; all that were set go."))
 
 
 class NewReceiver(ReceiverChange):
@@ -75,6 +87,7 @@ class ReceiverDetail(APIView):
 
     @extend_schema(request=ReceiverChange, responses=ReceiverFacts)
     def patch(self, request: Request, receiver: str) -> Response:
+        """What is absent stays. It has a secret before it can be on."""
         row = find(receiver)
         _save(row, body(ReceiverChange, request))
         return _answer(row, request)
@@ -91,6 +104,7 @@ class ReceiverRotation(APIView):
 
     @extend_schema(request=None, responses=NewSecret)
     def post(self, request: Request, receiver: str) -> Response:
+        """A new secret, shown this once. The old one counts until `previousValidUntil`."""
         row = find(receiver)
         username = request.user.get_username()
         rotation.rotate(row, timezone.now(), username=username, reason=Job.Reason.API)
