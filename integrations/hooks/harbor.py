@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -22,6 +21,7 @@ from django.utils.translation import gettext_lazy
 
 from integrations.hooks.client import PER_PAGE, QUICK, Answer, Client, nonsense, path_of
 from integrations.hooks.errors import NotSeen, Rejected
+from integrations.hooks.inputs import path_in
 from integrations.hooks.plan import same_url
 from integrations.hooks.provider import (
     Access,
@@ -86,11 +86,10 @@ class Harbor(Provider):
 
     @classmethod
     def read_target(cls, text: str, api_url: str) -> str:
-        named = text.strip().partition("://")[2 if "://" in text else 0]
-        named = named.removeprefix(f"{urlsplit(api_url).netloc}/").strip("/").lower()
-        if len(named) > 255 or not _PROJECT.fullmatch(named):
+        name = path_in(text, api_url).lower()
+        if len(name) > 255 or not _PROJECT.fullmatch(name):
             raise BadTarget(_("This is not the name of a project at Harbor."))
-        return named
+        return name
 
     def __init__(self, access: Access) -> None:
         super().__init__(access)

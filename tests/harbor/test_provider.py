@@ -104,7 +104,18 @@ class TestProjects:
         assert Harbor.read_target(typed, "https://harbor.example") == name
 
     @pytest.mark.parametrize(
-        "typed", ["", "a b", "library/nginx", "../x", "é", "a" * 256, "user:pw@host/x", "-a"]
+        "typed",
+        [
+            "",
+            "a b",
+            "library/nginx",
+            "../x",
+            "é",
+            "a" * 256,
+            "user:pw@host/x",
+            "-a",
+            "https://library",
+        ],
     )
     def test_it_takes_no_name_that_is_none(self, typed: str) -> None:
         with pytest.raises(BadTarget):
