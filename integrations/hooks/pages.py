@@ -210,7 +210,11 @@ def _form_page(
 
 
 def _guess(request: PageRequest, kind: type[Provider]) -> dict[str, Any]:
-    return {"callback_guess": default_callback(kind.receiver, base_url(request))}
+    """Where it could call. Without a public URL that is an example only: nothing is made of it."""
+    return {
+        "callback_guess": default_callback(kind.receiver, base_url(request)),
+        "has_public_url": bool(preferences.get("public_base_url")),
+    }
 
 
 def _page(

@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from checks.models import Job
 from checks.tasks import run_job
+from dockrev import preferences
 from integrations.models import HookAccount, HookTarget, Receiver
 from tests.fake_harbor.server import FakeHarbor
 from tests.pages.test_overview import text_of
@@ -42,6 +43,13 @@ def filled(harbor: FakeHarbor, **changed: str) -> dict[str, str]:
         "verifyTls": "on",
     }
     return {**known, **changed}
+
+
+def test_it_says_that_an_empty_callback_is_no_address(admin: Client) -> None:
+    """The one that is shown would not be used."""
+    assert "Dockrev was not told its public address" in page(admin, ADD)
+    preferences.set("public_base_url", "https://dockrev.example.com")
+    assert "Empty: the address that is shown" in page(admin, ADD)
 
 
 @pytest.fixture
