@@ -98,6 +98,12 @@ def _step(receiver: Receiver, state: State) -> str:
             return _(
                 "Since the last delivery calls came without a right proof. Compare the secret."
             )
+        case State.NEVER | State.HEARD if _lacks_host(receiver):
+            return _("Enter the registry host: its calls do not name it.")
         case State.NEVER if receiver.kind in RECEIVERS:
             return _("Send a test payload, then have the registry send one.")
     return ""
+
+
+def _lacks_host(receiver: Receiver) -> bool:
+    return not (receiver.registry_host or CALLERS[receiver.kind].names_host)

@@ -168,6 +168,8 @@ class Caller(ABC):
     label: ClassVar[str]
     proof: ClassVar[str]  # for people: what the sender must send
     registry_host: ClassVar[str] = ""
+    # Whether its calls say which registry they speak of. If not, somebody has to.
+    names_host: ClassVar[bool] = True
     max_body: ClassVar[int] = 1024 * 1024
     # Whether the secret itself is sent as a header, which other letters than ASCII do not survive.
     secret_in_header: ClassVar[bool] = False

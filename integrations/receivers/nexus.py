@@ -48,6 +48,7 @@ class Nexus(OneEvent):
     # An asset takes less than one. Whoever calls, proven or not, has all of it looked through.
     max_body: ClassVar[int] = 64 * 1024
     docs: ClassVar[str] = "nexus.md"
+    names_host: ClassVar[bool] = False
     steps = (
         _("Enter here the host under which your images are pulled: Nexus does not name it."),
         _("In Nexus, open Settings, System, Capabilities, and create Webhook: Repository."),

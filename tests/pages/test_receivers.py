@@ -155,6 +155,15 @@ class TestSettingUp:
         assert re.search(rf"as the address and {re.escape(row.secret)} .*as the secret\.", made)
         assert "More is in docs/in-path.md." in page(admin, place(receiver(InPath)))
 
+    def test_it_asks_for_the_host_where_calls_name_none(self, admin: Client) -> None:
+        row = Receiver.objects.get(kind="nexus")
+        save(admin, row, enabled="on")
+        said = admin.get(place(row)).content.decode()
+        assert "Enter the registry host: its calls do not name it." in text_of(said.encode())
+        assert 'placeholder="needed: its calls name none"' in said
+        save(admin, row, enabled="on", registry_host="nexus.example.com:8082")
+        assert "its calls do not name it" not in page(admin, place(row))
+
     def test_it_takes_a_secret_typed_by_hand(self, admin: Client) -> None:
         row = receiver()
         response = save(admin, row, enabled="on", secret=SECRET)
