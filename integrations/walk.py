@@ -134,6 +134,9 @@ def _proof(receiver: Receiver, incoming: Incoming) -> Step:
     try:
         fitted = protocol.verify(incoming, known, entry_of(receiver).setup)
     except BadProof:
+        if protocol.token_in_path and not incoming.token:
+            detail = _("What proves a call is in its URL, which is not looked at here.")
+            return Step("proof", FAILED, detail)
         words = {"proof": protocol.proof}
         detail = _("No right proof, so it would be refused with 401. Needed: %(proof)s.")
         return Step("proof", FAILED, detail % words)
@@ -204,7 +207,8 @@ def _of_what_it_names(receiver: Receiver, reading: Reading, answer: Answer) -> I
         words = {"event": event or _("The event")}
         yield Step("relevance", ENDED, _("%(event)s: no image was pushed.") % words)
         return
-    yield Step("relevance", OK, event or _("It tells of a push."))
+    words = {"event": event or _("The event")}
+    yield Step("relevance", OK, _("%(event)s: an image was pushed.") % words)
     if answer.reason == Verdict.INVALID_PAYLOAD.value:
         detail = _("The body does not name the image that was pushed.")
         yield Step("image", FAILED, f"{detail} {reading.why}".strip())

@@ -46,7 +46,7 @@ class Distribution(ByAuthorization):
         _("Give it a header named Authorization with the value Bearer {secret}"),
         _("Have it ignore pulls and layers (ignore), which saves most of its calls."),
         _("Restart the registry. It has no test call: push an image."),
-        _("Enter here the registry's host as your compose files write it, if it is another."),
+        _("Where compose files name the registry by another host than pushes do, enter it here."),
     )
 
     def read(self, incoming: Incoming, setup: Setup) -> Reading:

@@ -92,7 +92,8 @@ class TestTheList:
         assert "Fine In header: connected 3 minutes ago" in said
         assert "Silent In header: silent for longer than usual 9 days ago" in said
         assert "Refused In header: 2 calls refused lab.example:5000 never heard" in said
-        assert "New In header: nothing came yet never heard" in said
+        assert "New In header: nothing came yet" in said
+        assert "nothing came yet never heard" not in said
         assert re.search(r" Off .*off Trigger \(CI, scripts\)", said)
 
     def test_it_leads_to_a_page_of_each(self, viewer: Client) -> None:
@@ -314,10 +315,13 @@ class TestExplaining:
         said = self.explained(operator, row, headers=headers, body=body)
         assert "What would happen processed passed Size" in said
         assert "passed Proof It knows the secret." in said
+        assert re.search(r"passed Relevance [^:]+: an image was pushed\.", said)
         assert "passed Work 1 check would be queued. Services shop / api" in said
         said = self.explained(operator, row, body=body)
-        assert "It would be refused at “Proof”. Read on all the same: processed." in said
+        assert "It would be refused at “Proof”. Were that right: processed." in said
         assert not Delivery.objects.exists()
+        said = self.explained(operator, receiver(InPath, enabled=True, secret=SECRET), body=body)
+        assert "What proves a call is in its URL, which is not looked at here." in said
 
     def test_it_takes_each_line_as_it_came(self, operator: Client) -> None:
         """A browser sends two characters for the end of a line."""
