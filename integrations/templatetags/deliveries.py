@@ -106,9 +106,9 @@ def delivery_callback(delivery: Delivery) -> str:
         case Delivery.Callback.WAITING:
             return _("Its sender asked to be told what came of it, and is about to be.")
         case Delivery.Callback.SENT:
-            return _("Its sender was told %(told)s, and answered %(status)s.") % said
+            return _("Its sender was told “%(told)s”, and answered %(status)s.") % said
         case Delivery.Callback.FAILED:
-            words = _("Its sender could not be told %(told)s.") % said
+            words = _("Its sender could not be told “%(told)s”.") % said
             return f"{words} {delivery.callback_error}"
         case Delivery.Callback.REFUSED:
             return _(

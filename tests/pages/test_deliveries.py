@@ -228,7 +228,7 @@ def test_it_shows_what_no_text_can_hold(viewer: Client, receiver: Receiver) -> N
         ({"callback_state": "waiting"}, "Its sender asked to be told what came of it"),
         (
             {"callback_state": "sent", "callback_told": "success", "callback_status": 200},
-            "Its sender was told success, and answered 200.",
+            "Its sender was told “success”, and answered 200.",
         ),
         (
             {
@@ -236,7 +236,7 @@ def test_it_shows_what_no_text_can_hold(viewer: Client, receiver: Receiver) -> N
                 "callback_told": "error",
                 "callback_error": "hub.docker.com does not answer.",
             },
-            "Its sender could not be told error. hub.docker.com does not answer.",
+            "Its sender could not be told “error”. hub.docker.com does not answer.",
         ),
         (
             {"callback_state": "refused"},
