@@ -165,6 +165,7 @@ def _page(
         "steps": list(_steps(stored, url, new_secret)),
         "docs": f"docs/{caller.docs}" if caller.docs else "",
         "recent": deliveries[:RECENT],
+        "accounts": list(stored.accounts.order_by("id")),
         **more,
     }
     return render(request, "integrations/receivers/page.html", context, status=status)

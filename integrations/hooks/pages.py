@@ -27,7 +27,7 @@ from integrations.endpoints import is_plain
 from integrations.forms import HookAccountForm
 from integrations.hooks import buttons, credentials, picking, results, setup
 from integrations.hooks.health import health_of, mark_of
-from integrations.hooks.provider import Provider
+from integrations.hooks.provider import Provider, Standing
 from integrations.hooks.providers import PROVIDERS
 from integrations.hooks.wording import TARGETS, targets_waiting
 from integrations.models import HookAccount
@@ -68,9 +68,13 @@ def add_account(request: PageRequest, provider: str) -> HttpResponse:
         made = setup.make(provider, sent)
     except ApiError as error:
         return _form_page(request, kind, _wrong(row, sent, error), status=422)
-    messages.success(
-        request, _("%(name)s is saved. Pick what it is to keep webhooks of.") % {"name": made.name}
-    )
+    report = credentials.report_of(made)
+    if report is not None and report.state is Standing.INVALID:
+        refused = _("%(name)s is saved, and its token is refused: replace it below.")
+        messages.error(request, refused % {"name": made.name})
+    else:
+        saved = _("%(name)s is saved. Pick what it is to keep webhooks of.")
+        messages.success(request, saved % {"name": made.name})
     return redirect("hook_account", made.pk)
 
 

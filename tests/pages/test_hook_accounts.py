@@ -59,6 +59,19 @@ def account(admin: Client, harbor: FakeHarbor) -> HookAccount:
     return HookAccount.objects.get(provider="harbor")
 
 
+def test_it_does_not_go_on_with_a_token_that_is_refused(admin: Client, harbor: FakeHarbor) -> None:
+    response = admin.post(ADD, filled(harbor, token="another"), follow=True)
+    said = text_of(response.content)
+    assert "At home is saved, and its token is refused: replace it below." in said
+    assert "Pick what it is to keep webhooks of" not in said
+
+
+def test_its_receiver_says_who_hands_the_secret_out(admin: Client, account: HookAccount) -> None:
+    said = page(admin, f"/settings/receivers/{account.receiver_id}")
+    assert "Dockrev makes its webhooks and gives them the secret, with the account: At home" in said
+    assert "The old one counts until every webhook has the new one." in said
+
+
 def at(account: HookAccount, rest: str = "") -> str:
     return f"{LIST}/{account.pk}{rest}"
 
