@@ -164,7 +164,7 @@ def test_it_saves_the_connection_and_shows_the_mask(admin: Client, github: FakeG
     assert admin.post(PAGE, given).headers["Location"] == PAGE
     body = admin.get(PAGE).content.decode()
     assert "<code>ghp_...</code>" in body
-    assert "ghp_... set just now tried just now" in text_of(body.encode())
+    assert "ghp_... set just now , tried just now" in text_of(body.encode())
     assert PAT not in body
     assert "The connection is saved." in body
     assert "<strong>ada</strong>, classic token" in body

@@ -66,6 +66,10 @@ def test_it_does_not_go_on_with_a_token_that_is_refused(admin: Client, harbor: F
     assert "Pick what it is to keep webhooks of" not in said
 
 
+def test_it_asks_for_no_address_that_was_said(admin: Client, account: HookAccount) -> None:
+    assert "Dockrev was not told its public address" not in page(admin, at(account))
+
+
 def test_its_receiver_says_who_hands_the_secret_out(admin: Client, account: HookAccount) -> None:
     said = page(admin, f"/settings/receivers/{account.receiver_id}")
     assert "Dockrev makes its webhooks and gives them the secret, with the account: At home" in said
