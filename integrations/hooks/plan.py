@@ -112,11 +112,10 @@ def plan(sought: Sought, known: Known, hooks: Sequence[Hook], choice: Choice | N
         old = tuple(dict.fromkeys((*last, *former)))
         return Plan(Action.DELETE, after=old) if old else Plan(Action.NOTHING)
     ours = tuple(hook for hook in ours_of(sought.url, hooks) if hook not in former)
-    stale = _stale(sought, known, ours) if sought.in_url else ()
-    rest = tuple(hook for hook in ours if hook not in stale)
-    chosen = choice is not None and any(hook.id == choice.keep for hook in rest)
-    first = _not_kept(rest, choice) if chosen and choice else ()
-    rest = tuple(hook for hook in rest if hook not in first)
+    stale = _stale(sought, known, ours, choice) if sought.in_url else ()
+    useful = tuple(hook for hook in ours if hook not in stale)
+    first = _not_kept(useful, choice)
+    rest = tuple(hook for hook in useful if hook not in first)
     if len(rest) > 1:
         return Plan(Action.CONFLICT, conflict=rest, first=first)
     moved = () if same_url(known.hook_url, sought.url) else _remembered(known, hooks)
@@ -175,15 +174,25 @@ def _former(known: Known, hooks: Sequence[Hook]) -> tuple[Hook, ...]:
     return tuple(hook for hook in hooks if hook.id in urls and same_url(hook.url, urls[hook.id]))
 
 
-def _stale(sought: Sought, known: Known, ours: Sequence[Hook]) -> tuple[Hook, ...]:
-    """Hooks that call us by a URL which is of no more use, save one that can become the right."""
+def _stale(
+    sought: Sought, known: Known, ours: Sequence[Hook], choice: Choice | None
+) -> tuple[Hook, ...]:
+    """Hooks that call us by a URL which is of no more use, save one that can become the right.
+
+    Which one that is, a person may choose, but not in the place of one that works: the choice was
+    made before the secret was another, and what works is not deleted for what may never work.
+    """
     right = [hook for hook in ours if hook.secret_seen == sought.fingerprint]
+    chosen = [hook for hook in ours if choice is not None and hook.id == choice.keep]
     last = [hook for hook in ours if hook.id == known.hook_id]
-    kept = right or last or ours[:1]
+    kept = right or chosen or last or ours[:1]
     return tuple(hook for hook in ours if hook not in kept)
 
 
-def _not_kept(ours: Sequence[Hook], choice: Choice) -> tuple[Hook, ...]:
+def _not_kept(ours: Sequence[Hook], choice: Choice | None) -> tuple[Hook, ...]:
+    """What a person chose to be rid of, if what was chosen in its place is there."""
+    if choice is None or all(hook.id != choice.keep for hook in ours):
+        return ()
     return tuple(hook for hook in ours if hook.id in choice.delete and hook.id != choice.keep)
 
 
