@@ -94,7 +94,8 @@ class ReceiverDetail(APIView):
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, receiver: str) -> Response:
-        """The first of a kind cannot go: it can be switched off."""
+        """The first of a kind cannot go, it can be switched off; nor can one that an account keeps
+        webhooks for."""
         roster.remove(find(receiver))
         return Response(status=204)
 
