@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -16,16 +17,16 @@ from functools import cached_property
 from typing import Any
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Case, F, Q, QuerySet, Value, When
-from django.db.models.functions import Coalesce, Least
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from checks.kinds import KINDS, Outcome, paused_summary
 from checks.models import Hold, Job
 from checks.signals import job_finished
-from dockrev.dispatch import CLUSTERS, LOST_AFTER, Cluster, dispatch, waiting
+from dockrev.dispatch import CLUSTERS, LOST_AFTER, Cluster, dispatch, dispatch_all, waiting
 from dockrev.ids import new_id
-from dockrev.prepared import Insert, Select
+from dockrev.prepared import Insert, Select, Update
 
 logger = logging.getLogger(__name__)
 
@@ -37,17 +38,33 @@ MAX_KEY = 200  # the length of its column
 
 
 _insert = Insert(Job)
-_active = Select(
-    lambda key: Job.objects.active().filter(dedupe_key=key).order_by().values_list("pk"), "key"
-)
-_last_ended = Select(
-    lambda key: (
-        Job.objects.filter(dedupe_key=key, by_delivery=True, finished_at__isnull=False)
+_update = Update(Job, "id")
+
+
+def _active(keys: Iterable[str]) -> QuerySet[Job, Any]:
+    """The jobs that a request may join; until the transaction ends, nobody else changes them."""
+    return (
+        Job.objects.active()
+        .filter(dedupe_key__in=keys)
+        .select_for_update(no_key=True)
+        .order_by("dedupe_key")  # so that two who lock several do not wait for each other
+        .values_list("dedupe_key", "pk", "status", *_JOINABLE)
+    )
+
+
+def _ended(keys: Iterable[str]) -> QuerySet[Job, Any]:
+    """When jobs ended that deliveries asked for, the last first."""
+    return (
+        Job.objects.filter(dedupe_key__in=keys, by_delivery=True, finished_at__isnull=False)
         .order_by("-finished_at")
-        .values_list("finished_at")[:1]
-    ),
-    "key",
-)
+        .values_list("dedupe_key", "finished_at")
+    )
+
+
+# What joining may change.
+_JOINABLE = ("joined", "rerun_requested", "notify", "by_delivery", "not_before")
+_active_one = Select(lambda key: _active([key]), "key")
+_last_ended_one = Select(lambda key: _ended([key])[:1], "key")
 
 
 @dataclass(frozen=True)
@@ -91,35 +108,54 @@ class Queued:
 def enqueue(request: Request) -> Queued:
     """Queue the work, or join the active job that already does it.
 
-    A running job may have looked before this news came in, so it runs once more; that and the
-    wish to announce are set by one UPDATE, which a job that finishes meanwhile cannot miss.
+    A running job may have looked before this news came in, so it runs once more; nobody can
+    finish it while it is joined.
     """
-    return _enqueue(request, timezone.now(), after=request.after)
+    now = timezone.now()
+    return _enqueue({request.dedupe_key: request}, now)[request.dedupe_key]
 
 
 def enqueue_after_last(
-    request: Request, pause: timedelta, *, earliest: datetime, now: datetime
-) -> Queued:
-    """Enqueue for `earliest`, or for `pause` after the last such job that a delivery asked for.
-
-    Inside a transaction.
+    requests: Iterable[Request], pause: timedelta, *, now: datetime
+) -> list[Queued]:
+    """Enqueue each, for `pause` after the last such job that a delivery asked for if that comes
+    after now, else as it says itself. Inside a transaction; by a few statements, however many
+    they are. Each is for other work.
     """
-    last: list[Any] = [ended for (ended,) in _last_ended(key=request.dedupe_key)]
-    recent = bool(last) and last[0] > now - pause
-    return _enqueue(request, now, after=last[0] + pause if recent else earliest)
+    asked = {request.dedupe_key: request for request in requests}
+    for key, ended in _lately_ended(list(asked), now - pause).items():
+        asked[key] = replace(asked[key], after=ended + pause)
+    queued = _enqueue(asked, now)
+    return [queued[key] for key in asked]
 
 
-def _enqueue(request: Request, now: datetime, *, after: datetime | None) -> Queued:
+def _lately_ended(keys: list[str], since: datetime) -> dict[str, datetime]:
+    """When the last job of each key ended that a delivery asked for, if after `since`."""
+    if len(keys) == 1:
+        last = _last_ended_one(key=keys[0])
+        return {key: ended for key, ended in last if ended > since}
+    ended_since = _ended(keys).filter(finished_at__gt=since)
+    return dict(ended_since.reverse())  # of a key that comes twice, the later one stays
+
+
+def _enqueue(asked: Mapping[str, Request], now: datetime) -> dict[str, Queued]:
+    """`asked` by their keys. Sorted, so that two who make several do not wait for each other."""
+    queued: dict[str, Queued] = {}
+    rest = dict(sorted(asked.items()))
     while True:
-        if joined := _join(request, after or now):
-            return Queued(joined, reused=True)
+        for key, job_id in _join(rest, now).items():
+            queued[key] = Queued(job_id, reused=True)
+            del rest[key]
+        if not rest:
+            return queued
         try:
             with transaction.atomic() if _has_rivals() else nullcontext():
-                return Queued(_create(request, now, after=after or now), reused=False)
+                made = _create(rest, now)
         except IntegrityError:
             if not _has_rivals():
                 raise
-            # Another process was first: join its job.
+            continue  # Another process was first: join its job.
+        return queued | {key: Queued(job_id, reused=False) for key, job_id in made.items()}
 
 
 def _has_rivals() -> bool:
@@ -127,59 +163,75 @@ def _has_rivals() -> bool:
     return connection.vendor != "sqlite"  # has one writer
 
 
-def _join(request: Request, wanted: datetime) -> str:
-    found = _active(key=request.dedupe_key)
-    if not found:
-        return ""
-    job_id: str = found[0][0]
-    changes: dict[str, Any] = {"joined": True}
-    if KINDS[request.kind].repeatable:
-        changes["rerun_requested"] = Case(
-            When(status=Job.Status.RUNNING, then=True), default=F("rerun_requested")
-        )
-    if request.notify:
-        changes["notify"] = True
-    if request.by_delivery:
-        changes["by_delivery"] = True
-    # What is wanted sooner than the queued job was due pulls it forward, never back.
-    changes["not_before"] = Case(
-        When(status=Job.Status.RUNNING, then=F("not_before")),
-        default=Least(F("not_before"), Value(wanted)),
-    )
-    active = Job.objects.active().filter(pk=job_id)
-    return job_id if active.update(**changes) else ""
+def _join(asked: Mapping[str, Request], now: datetime) -> dict[str, str]:
+    """Join the jobs that are active, and return their ids by key."""
+    keys = list(asked)
+    found = _active_one(key=keys[0]) if len(keys) == 1 else _active(keys)
+    joined: dict[str, str] = {}
+    changed: dict[tuple[str, ...], dict[str, Any]] = {}
+    for key, job_id, status, *values in found:
+        before = dict(zip(_JOINABLE, values, strict=True))
+        after = _joined(before, asked[key], now, runs=status == Job.Status.RUNNING)
+        if after != before:
+            changed[job_id,] = after
+        joined[key] = job_id
+    _update.many(changed)
+    return joined
 
 
-def _create(request: Request, now: datetime, *, after: datetime) -> str:
-    due = after <= now
-    job_id = _write(request, now, not_before=max(after, now), dispatched_at=now if due else None)
-    if due:
-        dispatch(TASK, job_id, cluster=KINDS[request.kind].cluster, now=now)
-    return job_id
+def _joined(
+    before: dict[str, Any], request: Request, now: datetime, *, runs: bool
+) -> dict[str, Any]:
+    """What becomes of an active job's columns when a request joins it."""
+    after = {
+        **before,
+        "joined": True,
+        "notify": before["notify"] or request.notify,
+        "by_delivery": before["by_delivery"] or request.by_delivery,
+    }
+    if not runs:
+        # What is wanted sooner than the queued job was due pulls it forward, never back.
+        after["not_before"] = min(before["not_before"], request.after or now)
+    elif KINDS[request.kind].repeatable:
+        after["rerun_requested"] = True
+    return after
 
 
-def _write(
-    request: Request, now: datetime, *, not_before: datetime, dispatched_at: datetime | None = None
-) -> str:
-    job_id = new_id("job")
-    _insert(
-        id=job_id,
-        kind=request.kind,
-        scope=request.scope,
-        stack_id=request.stack_id,
-        service_id=request.service_id,
-        subject=request.subject[:520],
-        params=request.params,
-        dedupe_key=request.dedupe_key,
-        reason=request.reason,
-        created_by=request.created_by[:150],
-        notify=request.notify,
-        by_delivery=request.by_delivery,
-        not_before=not_before,
-        dispatched_at=dispatched_at,
-        created_at=now,
-    )
-    return job_id
+def _create(asked: Mapping[str, Request], now: datetime) -> dict[str, str]:
+    """Make a job for each, with a message where it is due, and return their ids by key."""
+    made = {key: new_id("job") for key in asked}
+    _insert.many(_columns(made[key], request, now) for key, request in asked.items())
+    due: dict[Cluster, list[str]] = {}
+    for key, request in asked.items():
+        if _is_due(request, now):
+            due.setdefault(KINDS[request.kind].cluster, []).append(made[key])
+    for cluster, job_ids in due.items():
+        dispatch_all(TASK, job_ids, cluster=cluster, now=now)
+    return made
+
+
+def _is_due(request: Request, now: datetime) -> bool:
+    return request.after is None or request.after <= now
+
+
+def _columns(job_id: str, request: Request, now: datetime) -> dict[str, Any]:
+    return {
+        "id": job_id,
+        "kind": request.kind,
+        "scope": request.scope,
+        "stack_id": request.stack_id,
+        "service_id": request.service_id,
+        "subject": request.subject[:520],
+        "params": request.params,
+        "dedupe_key": request.dedupe_key,
+        "reason": request.reason,
+        "created_by": request.created_by[:150],
+        "notify": request.notify,
+        "by_delivery": request.by_delivery,
+        "not_before": now if _is_due(request, now) else request.after,
+        "dispatched_at": now if _is_due(request, now) else None,
+        "created_at": now,
+    }
 
 
 def begin(request: Request) -> Job | None:
@@ -190,7 +242,10 @@ def begin(request: Request) -> Job | None:
     now = timezone.now()
     try:
         with transaction.atomic():
-            return _take(_write(request, now, not_before=now), now)
+            job_id = new_id("job")
+            row = _columns(job_id, replace(request, after=None), now)
+            _insert(**{**row, "dispatched_at": None})
+            return _take(job_id, now)
     except IntegrityError:
         return None
 

@@ -7,6 +7,7 @@ that it is about. It is what `async_task` makes, without what that does beside: 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import uuid4
@@ -41,6 +42,15 @@ def waiting(cluster: Cluster, before: datetime) -> QuerySet[OrmQ]:
 
 def dispatch(task: str, pk: str, *, cluster: Cluster, now: datetime) -> None:
     """Have a worker of `cluster` call the function at the dotted path `task` with `pk`."""
+    _insert(**_message(task, pk, cluster, now))
+
+
+def dispatch_all(task: str, pks: Iterable[str], *, cluster: Cluster, now: datetime) -> None:
+    """The same with each of the `pks`, by one statement."""
+    _insert.many(_message(task, pk, cluster, now) for pk in pks)
+
+
+def _message(task: str, pk: str, cluster: Cluster, now: datetime) -> dict[str, Any]:
     message = {
         "id": uuid4().hex,
         "name": pk,
@@ -50,4 +60,4 @@ def dispatch(task: str, pk: str, *, cluster: Cluster, now: datetime) -> None:
         "ack_failure": Conf.ACK_FAILURES,
         "started": now,
     }
-    _insert(key=cluster, payload=SignedPackage.dumps(message), lock=now)
+    return {"key": cluster, "payload": SignedPackage.dumps(message), "lock": now}

@@ -7,7 +7,7 @@ words serve both databases and every migration.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
@@ -82,14 +82,22 @@ class Insert:
 
     def __call__(self, **values: Any) -> None:
         """Write a row; its primary key has no default. Raises IntegrityError as `save` does."""
-        sql, defaults, adapted = self._compiled
         database = connections[DEFAULT_DB_ALIAS]
-        row = defaults | values
+        _run(database, self._compiled.sql, self._row(values, database))
+
+    def many(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Write rows; where one cannot be written, the transaction has to be undone."""
+        database = connections[DEFAULT_DB_ALIAS]
+        _run_many(database, self._compiled.sql, [self._row(row, database) for row in rows])
+
+    def _row(self, values: Mapping[str, Any], database: BaseDatabaseWrapper) -> list[Any]:
+        _sql, defaults, adapted = self._compiled
+        row = {**defaults, **values}
         for name, default, adapter in adapted:
             if name in values:
                 same = values[name] == default
                 row[name] = defaults[name] if same else adapter(values[name], database)
-        _run(database, sql, list(row.values()))
+        return list(row.values())
 
     def of(self, row: models.Model) -> None:
         """Write what was made as an object, which does not learn of it."""
@@ -114,11 +122,24 @@ class Update:
     def __call__(self, by: tuple[str, ...], **values: Any) -> int:
         """Write the columns, and return of how many rows. `by` are texts."""
         database = connections[DEFAULT_DB_ALIAS]
-        names = tuple(values)
-        sql = self._statements.get(names) or self._statements.setdefault(names, self._sql(names))
+        return _change(database, self._statement(tuple(values)), self._params(by, values, database))
+
+    def many(self, rows: Mapping[tuple[str, ...], Mapping[str, Any]]) -> None:
+        """Write the columns, the same ones of each row."""
+        if rows:
+            database = connections[DEFAULT_DB_ALIAS]
+            sql = self._statement(tuple(next(iter(rows.values()))))
+            params = [self._params(by, values, database) for by, values in rows.items()]
+            _run_many(database, sql, params)
+
+    def _params(
+        self, by: tuple[str, ...], values: Mapping[str, Any], database: BaseDatabaseWrapper
+    ) -> list[Any]:
         adapters = self._adapters
-        written = [adapters[name](value, database) for name, value in values.items()]
-        return _change(database, sql, [*written, *by])
+        return [*(adapters[name](value, database) for name, value in values.items()), *by]
+
+    def _statement(self, names: tuple[str, ...]) -> str:
+        return self._statements.get(names) or self._statements.setdefault(names, self._sql(names))
 
     def _sql(self, names: tuple[str, ...]) -> str:
         quote = connection.ops.quote_name
@@ -145,6 +166,17 @@ def _run(database: BaseDatabaseWrapper, sql: str, params: list[Any]) -> list[Any
     with database.cursor() as cursor:
         cursor.execute(sql, params)
         return cursor.fetchall() if cursor.description else []
+
+
+def _run_many(database: BaseDatabaseWrapper, sql: str, rows: list[list[Any]]) -> None:
+    """Execute a statement that writes once for each of the rows."""
+    if len(rows) == 1:
+        _run(database, sql, rows[0])
+    elif rows and isinstance(database, SQLite):
+        database.run_many(sql, rows)
+    elif rows:
+        with database.cursor() as cursor:
+            cursor.executemany(sql, rows)
 
 
 def _change(database: BaseDatabaseWrapper, sql: str, params: list[Any]) -> int:

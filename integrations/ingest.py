@@ -25,7 +25,7 @@ from dockrev.ids import new_id
 from dockrev.prepared import Insert, Select
 from dockrev.together import Seen, together
 from integrations import issuer_keys, keeping, recognition, reporting
-from integrations.matching import Match, ask_for_check, ask_for_discovery, services_running
+from integrations.matching import Match, ask_for_checks, ask_for_discovery, services_running
 from integrations.models import Delivery, HookTarget, Receiver
 from integrations.proof import Entry, KeyUnknown, entry_of, prove
 from integrations.receivers import RECEIVERS
@@ -318,10 +318,10 @@ def _matches(reading: Reading) -> list[Match]:
 
 
 def _check(answer: Answer, matches: list[Match], *, row: Entry, now: datetime) -> None:
-    for match in matches[:MAX_MATCHES]:
-        queued = ask_for_check(match, by=row.name, now=now)
+    checked = matches[:MAX_MATCHES]
+    for queued in ask_for_checks(checked, by=row.name, now=now):
         (answer.reused_job_ids if queued.reused else answer.job_ids).append(queued.job_id)
-        answer.matched.append(match.service_id)
+    answer.matched.extend(match.service_id for match in checked)
 
 
 def _is_selected(row: Entry, reading: Reading) -> bool:

@@ -66,7 +66,7 @@ def enqueue_scheduled() -> None:
 def ask_again(now: datetime) -> None:
     """Have them fetched because a call named a key that is not among them. In a transaction."""
     request = queue.Request(kind=KIND.name, reason=Job.Reason.WEBHOOK, by_delivery=True)
-    queue.enqueue_after_last(request, PAUSE, earliest=now, now=now)
+    queue.enqueue_after_last([request], PAUSE, now=now)
 
 
 def _keep(learned: Mapping[str, object], job: Job) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -95,26 +96,29 @@ def _that_run(host: str, front: str, repository: str) -> models.QuerySet[Service
 _services = Select(_that_run, "host", "front", "repository")
 
 
-def ask_for_check(match: Match, *, by: str, now: datetime) -> queue.Queued:
-    """Have a service checked because its registry called.
+def ask_for_checks(matches: Iterable[Match], *, by: str, now: datetime) -> list[queue.Queued]:
+    """Have services checked because their registry called; each is named once.
 
     An event with a tag is acted on at once. One without is a child of an index whose own event
     comes with it, so it only asks for the later run. After a check that a delivery asked for, the
     next waits, so that the many deliveries of one push come to two checks at the most.
     """
-    request = queue.Request(
-        kind="check.service",
-        reason=Job.Reason.WEBHOOK,
-        scope=Job.Scope.SERVICE,
-        stack_id=match.stack_id,
-        service_id=match.service_id,
-        subject=f"{match.stack_name} / {match.service_name}",
-        created_by=by,
-        notify=True,
-        by_delivery=True,
-    )
-    earliest = now if match.tagged else now + queue.RERUN_AFTER
-    return queue.enqueue_after_last(request, queue.RERUN_AFTER, earliest=earliest, now=now)
+    requests = [
+        queue.Request(
+            kind="check.service",
+            reason=Job.Reason.WEBHOOK,
+            scope=Job.Scope.SERVICE,
+            stack_id=match.stack_id,
+            service_id=match.service_id,
+            subject=f"{match.stack_name} / {match.service_name}",
+            created_by=by,
+            notify=True,
+            by_delivery=True,
+            after=None if match.tagged else now + queue.RERUN_AFTER,
+        )
+        for match in matches
+    ]
+    return queue.enqueue_after_last(requests, queue.RERUN_AFTER, now=now)
 
 
 def ask_for_discovery(*, by: str, now: datetime) -> queue.Queued:
@@ -122,4 +126,5 @@ def ask_for_discovery(*, by: str, now: datetime) -> queue.Queued:
     request = queue.Request(
         kind="discovery", reason=Job.Reason.WEBHOOK, created_by=by, by_delivery=True
     )
-    return queue.enqueue_after_last(request, DISCOVERY_PAUSE, earliest=now, now=now)
+    [queued] = queue.enqueue_after_last([request], DISCOVERY_PAUSE, now=now)
+    return queued

@@ -38,7 +38,7 @@ def scanned(work: Callable[[], object]) -> set[str]:
     statements: list[tuple[str, Any]] = []
 
     def note(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        statements.append((sql, params))
+        statements.append((sql, params[0] if many else params))
         return execute(sql, params, many, context)
 
     with connection.execute_wrapper(note):
@@ -90,6 +90,8 @@ def test_it_takes_a_delivery_by_index(client: Client) -> None:
     rows.tracked()
     rows.service()
     deliver(client, published())
+    assert scanned(lambda: deliver(client, published())) == set()
+    rows.service(name="worker")
     assert scanned(lambda: deliver(client, published())) == set()
     rows.tracked("acme/unknown")
     unmatched = published("acme/unknown", repository="acme/unknown")

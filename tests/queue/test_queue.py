@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import time_machine
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 from django_q.models import OrmQ
 
@@ -46,6 +46,15 @@ def claimed(job_id: str) -> Job:
     job = queue.claim(job_id)
     assert job is not None
     return job
+
+
+def pop(items: list[None]) -> bool:
+    """Take what is there, if this is the first thread to come."""
+    try:
+        items.pop()
+    except IndexError:
+        return False
+    return True
 
 
 def status(job_id: str) -> str:
@@ -428,6 +437,18 @@ class TestAtOnce:
         assert len({queued.job_id for queued in results}) == 1
         assert sorted(queued.reused for queued in results) == [False] + [True] * 15
 
+    def test_no_wish_is_lost_on_a_job_that_ends_meanwhile(self) -> None:
+        for _round in range(5):
+            job = claimed(ask().job_id)
+            first: list[None] = [None]
+
+            def finish_or_ask(job: Job = job, first: list[None] = first) -> object:
+                return queue.finish(job, Outcome()) if pop(first) else ask()
+
+            at_once(finish_or_ask, times=4)
+            left = Job.objects.active().get()  # the job, which runs again, or another
+            assert queue.cancel(left.pk)
+
     def test_it_lets_one_worker_claim(self) -> None:
         job_id = ask().job_id
         results = at_once(lambda: queue.claim(job_id))
@@ -438,3 +459,103 @@ class TestAtOnce:
         queue.redispatch("quick")
         assert sum(at_once(lambda: queue.dispatch_due(timezone.now()))) == 1
         assert OrmQ.objects.count() == 2
+
+
+@pytest.fixture
+def delivered(work: Callable[..., None]) -> Iterator[Any]:
+    """Ask for a check of each service as one delivery does."""
+
+    def ask(*services: str, after: datetime | None = None) -> list[queue.Queued]:
+        requests = [
+            queue.Request("test.look", "webhook", notify=True, by_delivery=True, after=after,
+                          scope="service", service_id=service) for service in services
+        ]  # fmt: skip
+        with transaction.atomic():
+            return queue.enqueue_after_last(requests, queue.RERUN_AFTER, now=timezone.now())
+
+    with time_machine.travel(datetime(2026, 5, 4, 12, tzinfo=UTC), tick=False) as clock:
+        ask.clock = clock  # type: ignore[attr-defined]
+        yield ask
+
+
+class TestMany:
+    """Each of many is queued by the rules for one."""
+
+    def test_it_makes_joins_and_reruns_each_as_it_must(self, delivered: Any) -> None:
+        running = ask(scope="service", service_id="runs").job_id
+        claimed(running)
+        queued = ask(scope="service", service_id="waits").job_id
+        answers = delivered("new", "runs", "waits")
+        assert [answer.reused for answer in answers] == [False, True, True]
+        assert [answer.job_id for answer in answers[1:]] == [running, queued]
+        jobs = {job.service_id: job for job in Job.objects.all()}
+        assert [jobs[name].rerun_requested for name in ("new", "runs", "waits")] == [0, 1, 0]
+        assert [jobs[name].joined for name in ("new", "runs", "waits")] == [0, 1, 1]
+        assert all(job.notify and job.by_delivery for job in jobs.values())
+        assert OrmQ.objects.count() == 3
+
+    def test_it_never_takes_back_what_another_asked_for(self, delivered: Any) -> None:
+        delivered("a", "b")
+        ask(scope="service", service_id="a")
+        job = Job.objects.get(service_id="a")
+        assert (job.notify, job.by_delivery, job.joined) == (True, True, True)
+
+    def test_it_pulls_each_forward_and_none_back(self, delivered: Any) -> None:
+        now = timezone.now()
+        ask(scope="service", service_id="late", after=now + timedelta(seconds=60))
+        ask(scope="service", service_id="soon", after=now + timedelta(seconds=1))
+        delivered("late", "soon", after=now + timedelta(seconds=5))
+        due = dict(Job.objects.values_list("service_id", "not_before"))
+        assert due["late"] == now + timedelta(seconds=5)
+        assert due["soon"] == now + timedelta(seconds=1)
+
+    def test_it_waits_after_those_alone_that_ended_lately(self, delivered: Any) -> None:
+        for name in ("old", "lately"):
+            for _run in range(2):
+                delivered(name)
+                delivered.clock.shift(3)
+                job = claimed(Job.objects.active().get(service_id=name).pk)
+                queue.finish(job, Outcome())
+                delivered.clock.shift(4)
+        ended = Job.objects.filter(service_id="lately").latest("finished_at").finished_at
+        assert ended is not None
+        OrmQ.objects.all().delete()
+        now = timezone.now()
+        delivered("lately", "new", "old")
+        due = dict(Job.objects.active().values_list("service_id", "not_before"))
+        assert due == {"lately": ended + queue.RERUN_AFTER, "new": now, "old": now}
+        assert OrmQ.objects.count() == 2
+
+    def test_it_is_all_or_nothing(self, delivered: Any) -> None:
+        with pytest.raises(ZeroDivisionError), transaction.atomic():
+            delivered("a", "b", "c")
+            raise ZeroDivisionError
+        assert (Job.objects.count(), OrmQ.objects.count()) == (0, 0)
+
+    def test_it_needs_as_few_statements_for_hundreds(
+        self, delivered: Any, django_assert_num_queries: Any
+    ) -> None:
+        names = [f"svc_{number}" for number in range(300)]
+        delivered(*names)
+        savepoints = 2 if connection.vendor == "postgresql" else 0
+        with django_assert_num_queries(4 + 2 + savepoints):  # those of the transaction among them
+            delivered(*(f"other_{number}" for number in range(300)))
+        with django_assert_num_queries(3 + 2):
+            delivered(*names)
+        with django_assert_num_queries(2 + 2):  # there is nothing left to change
+            delivered(*names)
+        Job.objects.update(status="running")
+        with django_assert_num_queries(3 + 2):
+            delivered(*names)
+        assert Job.objects.filter(rerun_requested=True).count() == 300
+
+
+@pytest.mark.django_db(transaction=True)
+class TestManyAtOnce:
+    def test_it_makes_one_job_of_many_wishes_for_each(self, delivered: Any) -> None:
+        names = [f"svc_{number}" for number in range(20)]
+        shares = iter([names[::2], names[::-1], names[::3], names] * 4)
+        answers = [answer for many in at_once(lambda: delivered(*next(shares))) for answer in many]
+        assert Job.objects.count() == OrmQ.objects.count() == 20
+        assert sum(not answer.reused for answer in answers) == 20
+        assert len({answer.job_id for answer in answers}) == 20

@@ -191,7 +191,7 @@ class TestQueries:
                 assert matched(call(client, body)) == [api.pk]
             return [query["sql"] for query in captured]
 
-        queries("warm", 3)
+        queries("makes", 3), queries("joins", 3)
         few, many = queries("few", 3), queries("many", 50)
         assert len(many) == len(few) <= 14, many
 

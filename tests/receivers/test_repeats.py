@@ -102,6 +102,20 @@ class TestRepeats:
         with django_assert_num_queries(10):
             deliver(client, published())
 
+    @pytest.mark.parametrize("count", [3, 300])
+    def test_it_makes_many_jobs_and_joins_them_with_as_few_statements(
+        self, client: Client, service: Service, django_assert_max_num_queries: Any, count: int
+    ) -> None:
+        for number in range(count - 1):
+            rows.service(name=f"worker{number}")
+        with django_assert_max_num_queries(13):  # two of them are a savepoint's, on PostgreSQL
+            made = deliver(client, published()).json()
+        with django_assert_max_num_queries(10):
+            joined = deliver(client, published()).json()
+        assert len(made["jobIds"]) == count == len(joined["matchedServiceIds"])
+        assert sorted(joined["reusedJobIds"]) == sorted(made["jobIds"])
+        assert OrmQ.objects.count() == count
+
 
 class TestTakenFromTheSendersList:
     def take(self, guid: str, body: dict[str, Any] | None = None) -> Answer:

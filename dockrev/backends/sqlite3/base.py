@@ -39,7 +39,13 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """The same of an UPDATE: returns how many rows it was about."""
         return self._at_once(query, params, lambda cursor: int(cursor.rowcount))
 
-    def _at_once(self, query: str, params: list[Any], result: Callable[[Any], T]) -> T:
+    def run_many(self, query: str, rows: list[list[Any]]) -> None:
+        """Execute a statement that writes once for each of the rows of parameters."""
+        self._at_once(query, rows, lambda cursor: None, many=True)
+
+    def _at_once(
+        self, query: str, params: list[Any], result: Callable[[Any], T], *, many: bool = False
+    ) -> T:
         """Where somebody looks on, or the connection is not fit for it, the usual way is taken."""
         if (
             self.connection is None
@@ -48,7 +54,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
             or self.force_debug_cursor
         ):
             with self.cursor() as cursor:
-                cursor.execute(query, params)
+                (cursor.executemany if many else cursor.execute)(query, params)
                 return result(cursor)
         with self.wrap_database_errors:
-            return result(self.connection.execute(_converted(query), params))
+            execute = self.connection.executemany if many else self.connection.execute
+            return result(execute(_converted(query), params))
