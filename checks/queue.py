@@ -175,7 +175,8 @@ def _join(asked: Mapping[str, Request], now: datetime) -> dict[str, str]:
         if after != before:
             changed[job_id,] = after
         joined[key] = job_id
-    _update.many(changed)
+    if changed:
+        _update.many(changed)
     return joined
 
 
@@ -199,22 +200,19 @@ def _joined(
 
 def _create(asked: Mapping[str, Request], now: datetime) -> dict[str, str]:
     """Make a job for each, with a message where it is due, and return their ids by key."""
-    made = {key: new_id("job") for key in asked}
-    _insert.many(_columns(made[key], request, now) for key, request in asked.items())
+    rows = [_columns(new_id("job"), request, now) for request in asked.values()]
+    _insert.many(rows)
     due: dict[Cluster, list[str]] = {}
-    for key, request in asked.items():
-        if _is_due(request, now):
-            due.setdefault(KINDS[request.kind].cluster, []).append(made[key])
+    for row in rows:
+        if row["dispatched_at"]:
+            due.setdefault(KINDS[row["kind"]].cluster, []).append(row["id"])
     for cluster, job_ids in due.items():
         dispatch_all(TASK, job_ids, cluster=cluster, now=now)
-    return made
-
-
-def _is_due(request: Request, now: datetime) -> bool:
-    return request.after is None or request.after <= now
+    return {row["dedupe_key"]: row["id"] for row in rows}
 
 
 def _columns(job_id: str, request: Request, now: datetime) -> dict[str, Any]:
+    is_due = request.after is None or request.after <= now
     return {
         "id": job_id,
         "kind": request.kind,
@@ -228,8 +226,8 @@ def _columns(job_id: str, request: Request, now: datetime) -> dict[str, Any]:
         "created_by": request.created_by[:150],
         "notify": request.notify,
         "by_delivery": request.by_delivery,
-        "not_before": now if _is_due(request, now) else request.after,
-        "dispatched_at": now if _is_due(request, now) else None,
+        "not_before": now if is_due else request.after,
+        "dispatched_at": now if is_due else None,
         "created_at": now,
     }
 

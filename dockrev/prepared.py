@@ -125,12 +125,11 @@ class Update:
         return _change(database, self._statement(tuple(values)), self._params(by, values, database))
 
     def many(self, rows: Mapping[tuple[str, ...], Mapping[str, Any]]) -> None:
-        """Write the columns, the same ones of each row."""
-        if rows:
-            database = connections[DEFAULT_DB_ALIAS]
-            sql = self._statement(tuple(next(iter(rows.values()))))
-            params = [self._params(by, values, database) for by, values in rows.items()]
-            _run_many(database, sql, params)
+        """Write the columns, the same ones of each row; of one at least."""
+        database = connections[DEFAULT_DB_ALIAS]
+        sql = self._statement(tuple(next(iter(rows.values()))))
+        params = [self._params(by, values, database) for by, values in rows.items()]
+        _run_many(database, sql, params)
 
     def _params(
         self, by: tuple[str, ...], values: Mapping[str, Any], database: BaseDatabaseWrapper
@@ -172,9 +171,9 @@ def _run_many(database: BaseDatabaseWrapper, sql: str, rows: list[list[Any]]) ->
     """Execute a statement that writes once for each of the rows."""
     if len(rows) == 1:
         _run(database, sql, rows[0])
-    elif rows and isinstance(database, SQLite):
+    elif isinstance(database, SQLite):
         database.run_many(sql, rows)
-    elif rows:
+    else:
         with database.cursor() as cursor:
             cursor.executemany(sql, rows)
 

@@ -167,11 +167,12 @@ def _images(package: Any, source: str, registry_host: str) -> tuple[ImageEvent, 
     digest = next((d for d in digests if is_digest(d)), "")
     url = text(version, "package_url") or text(package, "package_url")
     names = [_path_of(url), *_names(package), source]
-    found: dict[str, ImageEvent] = {}
-    for name in (name.lower() for name in names):
-        if is_repository(name) and "/" in name:
-            found[name] = ImageEvent(registry_host, name, tag if is_tag(tag) else "", digest)
-    return tuple(found.values())
+    tag = tag if is_tag(tag) else ""
+    return tuple(
+        ImageEvent(registry_host, name, tag, digest)
+        for name in dict.fromkeys(name.lower() for name in names)
+        if is_repository(name) and "/" in name
+    )
 
 
 def _path_of(package_url: str) -> str:

@@ -33,7 +33,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def run(self, query: str, params: list[Any]) -> list[Any]:
         """Execute a statement at once and return its rows, with Django's errors."""
-        return self._at_once(query, params, lambda cursor: list(cursor.fetchall()))
+        if self._is_special():
+            return self._at_once(query, params, lambda cursor: list(cursor.fetchall()))
+        with self.wrap_database_errors:
+            rows: list[Any] = self.connection.execute(_converted(query), params).fetchall()
+            return rows
 
     def change(self, query: str, params: list[Any]) -> int:
         """The same of an UPDATE: returns how many rows it was about."""
@@ -46,16 +50,24 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def _at_once(
         self, query: str, params: list[Any], result: Callable[[Any], T], *, many: bool = False
     ) -> T:
-        """Where somebody looks on, or the connection is not fit for it, the usual way is taken."""
-        if (
-            self.connection is None
-            or self.needs_rollback
-            or self.execute_wrappers
-            or self.force_debug_cursor
-        ):
+        if self._is_special():
             with self.cursor() as cursor:
                 (cursor.executemany if many else cursor.execute)(query, params)
                 return result(cursor)
         with self.wrap_database_errors:
             execute = self.connection.executemany if many else self.connection.execute
             return result(execute(_converted(query), params))
+
+    def _is_special(self) -> bool:
+        """Whether the usual way is to be taken: where somebody looks on, or the connection is not
+        fit for another."""
+        return bool(
+            self.connection is None
+            or self.needs_rollback
+            or self.execute_wrappers
+            or self.force_debug_cursor
+        )
+
+    def _start_transaction_under_autocommit(self) -> None:
+        mode = self.transaction_mode  # type: ignore[attr-defined]  # the stubs lack it
+        self.run(f"BEGIN {mode or ''}", [])
