@@ -11,9 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
+from importlib import import_module
 from typing import Any
 
-import re2
 from django.utils.translation import gettext as _
 
 MAX_LENGTH = 256
@@ -44,16 +44,21 @@ def compiled(text: str) -> Any:  # Any: untyped in RE2
         raise BadPattern(_("There is a character here that no text has."), unwritable.start())
     try:
         return _compiled(text)
-    except re2.error as error:
+    except _library().error as error:
         raise _refusal(text, too_large="too large" in str(error)) from None
+
+
+def _library() -> Any:
+    """RE2, loaded when a pattern is first read: it takes 4 MB, and most people write none."""
+    return import_module("re2")
 
 
 @lru_cache(maxsize=256)
 def _compiled(text: str) -> Any:
-    options = re2.Options()
+    options = _library().Options()
     options.log_errors = False
     options.max_mem = _MEMORY
-    return re2.compile(text, options=options)
+    return _library().compile(text, options=options)
 
 
 def _refusal(text: str, *, too_large: bool) -> BadPattern:
@@ -75,7 +80,7 @@ def _fault(text: str) -> int:
     for length in range(len(text) - 1, 0, -1):
         try:
             _compiled.__wrapped__(text[:length])
-        except re2.error:
+        except _library().error:
             continue
         return length
     return 0
