@@ -26,7 +26,7 @@ from integrations.callbacks import base_url, shown_url, whole_url
 from integrations.forms import ReceiverForm
 from integrations.models import Receiver
 from integrations.receivers import CALLERS, RECEIVERS
-from integrations.receivers.base import Option
+from integrations.receivers.base import Caller, Option
 
 RECENT = 5  # deliveries on a receiver's page
 
@@ -163,6 +163,7 @@ def _page(
         "has_secret": bool(stored.secret or caller.spare_secret()),
         "overlaps": bool(stored.previous_until and stored.previous_until > timezone.now()),
         "steps": list(_steps(stored, url, new_secret)),
+        "snippet": _snippet(caller, url, new_secret),
         "docs": f"docs/{caller.docs}" if caller.docs else "",
         "recent": deliveries[:RECENT],
         "accounts": list(stored.accounts.order_by("id")),
@@ -187,6 +188,12 @@ class Piece(NamedTuple):
     text: str
     named: str = ""
     is_whole: bool = True
+
+
+def _snippet(caller: Caller, url: str, secret: str) -> Piece:
+    """The lines to paste at the sender; without the secret they are to be looked at."""
+    lines = caller.snippet.replace("{url}", url).replace("{secret}", secret or MASK)
+    return Piece(lines.strip(), _("the lines"), bool(secret))
 
 
 def _steps(row: Receiver, url: str, secret: str) -> Iterator[list[Piece]]:

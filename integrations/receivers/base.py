@@ -178,6 +178,8 @@ class Caller(ABC):
     options: ClassVar[tuple[Option, ...]] = ()
     # What a person does at the registry, step by step. `{url}` and `{secret}` are theirs to copy.
     steps: ClassVar[tuple[str | Promise, ...]] = ()
+    # What can be pasted at the sender, where that takes lines of text; with `{url}` and `{secret}`.
+    snippet: ClassVar[str] = ""
     docs: ClassVar[str] = ""  # its page in docs/
 
     @abstractmethod

@@ -36,18 +36,43 @@ MANIFEST = re.compile(r"application/vnd\.[a-z.]*(manifest|image\.index)[a-z0-9.+
 UNTYPED = {"", "application/octet-stream"}
 
 
+# Of config.yml; a list of headers' values is what the registry reads.
+SNIPPET = """\
+notifications:
+  endpoints:
+    - name: dockrev
+      url: {url}
+      headers:
+        Authorization: ["Bearer {secret}"]
+      timeout: 2s
+      threshold: 5
+      backoff: 10s
+      ignore:
+        actions: [pull]
+        mediatypes:
+          - application/octet-stream
+          - application/vnd.docker.container.image.v1+json
+          - application/vnd.docker.image.rootfs.diff.tar.gzip
+          - application/vnd.oci.image.config.v1+json
+          - application/vnd.oci.image.layer.v1.tar+gzip
+"""
+
+
 class Distribution(ByAuthorization):
     kind: ClassVar[str] = "distribution"
     label: ClassVar[str] = "Distribution (registry:2, registry:3, GitLab)"
     docs: ClassVar[str] = "distribution.md"
     steps = (
         _("Open the registry's configuration: config.yml, or gitlab.rb for GitLab's registry."),
-        _("Add an endpoint to its notifications, with the URL {url}"),
-        _("Give it a header named Authorization with the value Bearer {secret}"),
-        _("Have it ignore pulls and layers (ignore), which saves most of its calls."),
+        _("Add an endpoint to its notifications: the lines below are those of config.yml."),
+        _("Its URL is {url}"),
+        _("A header named Authorization has the value Bearer {secret}"),
+        _("To ignore pulls and layers, as these lines do, saves most of its calls."),
         _("Restart the registry. It has no test call: push an image."),
         _("Where compose files name the registry by another host than pushes do, enter it here."),
     )
+
+    snippet: ClassVar[str] = SNIPPET
 
     def read(self, incoming: Incoming, setup: Setup) -> Reading:
         known: dict[str, Any] = {"dedupe_key": fingerprint(incoming.body)}

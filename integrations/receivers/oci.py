@@ -34,6 +34,14 @@ HEADER = "x-doco-oci-signature-256"
 # A body has no time: the same image may be announced again on purpose.
 SAME_FOR = timedelta(minutes=2)
 
+SNIPPET = """\
+SECRET='{secret}'
+BODY='{"source": "oci", "digest": "sha256:…", "artifact": "registry.example.com/team/app:1.2.0"}'
+MAC=$(printf %s "$BODY" | openssl dgst -sha256 -hmac "$SECRET" -hex | sed 's/.* //')
+curl -fsS '{url}' -H 'Content-Type: application/json' \\
+  -H "X-Doco-OCI-Signature-256: sha256=$MAC" -d "$BODY"
+"""
+
 
 class Oci(Receiver):
     kind: ClassVar[str] = "oci"
@@ -46,7 +54,9 @@ class Oci(Receiver):
         _("Change its URL to {url}"),
         _("Change its secret to {secret}"),
         _("Leave the rest. A second step can go on calling doco-cd itself."),
+        _("Without such a workflow, the lines below are all that it takes."),
     )
+    snippet: ClassVar[str] = SNIPPET
 
     def verify(self, incoming: Incoming, secrets: tuple[str, ...], setup: Setup) -> int:
         given = incoming.headers.get(HEADER, "").removeprefix("sha256=")

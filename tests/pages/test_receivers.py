@@ -43,6 +43,7 @@ class InHeader(Signing):
     kind = "in-header"
     label = "In header"
     steps = ("Enter {url} as the address and {secret} as the secret.",)
+    snippet = "url: {url}\nsecret: {secret}\n"
 
 
 @pytest.fixture(autouse=True)
@@ -145,6 +146,16 @@ class TestSettingUp:
         assert row.secret not in later
         assert "http://testserver/api/webhooks/in-path/••••" in later
         assert 'data-copy="http' not in later
+
+    def test_it_has_lines_to_paste_where_the_sender_takes_some(self, admin: Client) -> None:
+        row = receiver()
+        source = save(admin, row, enabled="on").content.decode()
+        row.refresh_from_db()
+        lines = f"url: http://testserver/api/webhooks/in-header\nsecret: {row.secret}"
+        assert f'data-copy="{lines}"' in source
+        later = admin.get(place(row)).content.decode()
+        assert f"secret: {MASK}</pre>" in later
+        assert 'data-copy="url:' not in later
 
     def test_it_fills_in_what_has_to_be_copied(self, admin: Client) -> None:
         row = receiver()
