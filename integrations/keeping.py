@@ -59,11 +59,16 @@ def shown_headers(headers: Mapping[str, str], token: str = "") -> dict[str, str]
     Proxies write the path into some of them, and with it the token.
     """
     return {
-        name[:100]: HIDDEN
+        _storable(name[:100]): HIDDEN
         if _is_hidden(name) or (token and token in value)
-        else value[:_KEPT_LENGTH]
+        else _storable(value[:_KEPT_LENGTH])
         for name, value in list(headers.items())[:_KEPT_HEADERS]
     }
+
+
+def _storable(text: str) -> str:
+    """Without the NUL that a server may let through, and that PostgreSQL keeps nowhere."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _without(token: str, body: bytes) -> bytes:
