@@ -16,14 +16,14 @@ class ChecksConfig(AppConfig):
     verbose_name = _("Checks")
 
     def ready(self) -> None:
-        from checks import policy_pages, queue, registry_pages, rule_pages  # noqa: PLC0415 - models load after apps
+        from checks import policy_pages, registry_pages, rule_pages, upkeep  # noqa: PLC0415 - models load after apps
         from checks.engine_health import engine_health  # noqa: PLC0415 - the same
         from dockrev import probes  # noqa: PLC0415 - the same
 
         probes.HEALTH["engine"] = engine_health
         for page in (policy_pages, registry_pages, rule_pages):
             sections.register(page.SECTION)
-        ticks.register(queue)
+        ticks.register(upkeep)
         ticks.preload("checks.tasks", "checks.discovery.look")
         _register_jobs()
         _register_schedules()

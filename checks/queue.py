@@ -1,4 +1,4 @@
-"""The only writer of `Job.status`: enqueue, claim, finish, cancel, recover.
+"""The only writer of `Job.status`: enqueue, claim, finish, cancel, take from a dead worker.
 
 Every change of status is one conditional UPDATE, so that two processes that try the same find
 out by its count which of them did. The queue message and the job row commit together.
@@ -24,7 +24,7 @@ from django.utils import timezone
 from checks.kinds import KINDS, Outcome, paused_summary
 from checks.models import Hold, Job
 from checks.signals import job_finished
-from dockrev.dispatch import CLUSTERS, LOST_AFTER, Cluster, dispatch, dispatch_all, waiting
+from dockrev.dispatch import Cluster, dispatch_all
 from dockrev.ids import new_id
 from dockrev.prepared import Insert, Select, Update
 
@@ -352,66 +352,9 @@ def cancel(job_id: str) -> bool:
     return bool(Job.objects.running().filter(pk=job_id).update(cancel_requested=True))
 
 
-def dispatch_due(now: datetime) -> int:
-    """Hand every job that has become due to its cluster. Several processes may try at once."""
-    due = (
-        Job.objects.queued()
-        .filter(dispatched_at=None, not_before__lte=now)
-        .values_list("pk", "kind")[:100]
-    )
-    count = 0
-    for job_id, kind in list(due):
-        with transaction.atomic():
-            ours = (
-                Job.objects.queued().filter(pk=job_id, dispatched_at=None).update(dispatched_at=now)
-            )
-            if ours:
-                dispatch(TASK, job_id, cluster=KINDS[kind].cluster, now=now)
-                count += 1
-    return count
-
-
-def recover(now: datetime) -> None:
-    """Bring back what a dead worker had, and what a lost message was about."""
-    for job in Job.objects.running().expired(now):
-        _take_from_dead(job, now)
-    lost = Job.objects.queued().filter(dispatched_at__lt=now - LOST_AFTER)
-    for cluster in CLUSTERS:
-        # Behind a full queue a message is late, not lost.
-        if not waiting(cluster, now).exists():
-            lost.filter(kind__in=_kinds_of(cluster)).update(dispatched_at=None)
-
-
-def redispatch(cluster: Cluster) -> None:
-    """After a cluster died: what its workers had taken would come back only after `retry`.
-
-    A message that comes twice does no harm: the second finds nothing to claim.
-    """
-    kinds = _kinds_of(cluster)
-    Job.objects.queued().filter(kind__in=kinds).update(dispatched_at=None)
-
-
-def live(cluster: Cluster, now: datetime) -> QuerySet[Job]:
-    """The running jobs of a cluster whose lease has not run out."""
-    return Job.objects.running().filter(lease_until__gte=now, kind__in=_kinds_of(cluster))
-
-
-def busy(cluster: Cluster, now: datetime) -> int:
-    return live(cluster, now).count()
-
-
-def is_late(cluster: Cluster, since: datetime) -> bool:
-    """Whether a job was handed to the cluster before `since` and nobody claimed it."""
-    handed = Job.objects.queued().filter(dispatched_at__lt=since)
-    return handed.filter(kind__in=_kinds_of(cluster)).exists()
-
-
-def _kinds_of(cluster: Cluster) -> list[str]:
-    return [kind.name for kind in KINDS.values() if kind.cluster == cluster]
-
-
 @transaction.atomic
-def _take_from_dead(job: Job, now: datetime) -> None:
+def take_from_dead(job: Job, now: datetime) -> None:
+    """Put a job back whose lease ran out, or end it: not repeatable, lost too often, cancelled."""
     dead = Job.objects.expired(now)
     losses = job.losses + 1
     if KINDS[job.kind].repeatable and losses < MAX_LOSSES and not job.cancel_requested:

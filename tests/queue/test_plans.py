@@ -10,7 +10,7 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from checks import queue
+from checks import upkeep
 from checks.models import Job
 from dockrev import schedules
 from notifications import outbox
@@ -71,12 +71,12 @@ def on_sqlite() -> None:
 @pytest.mark.parametrize(
     "tick",
     [
-        lambda: queue.dispatch_due(timezone.now()),
+        lambda: upkeep.dispatch_due(timezone.now()),
         lambda: outbox.dispatch_due(timezone.now()),
-        lambda: queue.recover(timezone.now()),
+        lambda: upkeep.recover(timezone.now()),
         lambda: outbox.recover(timezone.now()),
-        lambda: queue.busy("quick", timezone.now()),
-        lambda: queue.is_late("quick", timezone.now()),
+        lambda: upkeep.busy("quick", timezone.now()),
+        lambda: upkeep.is_late("quick", timezone.now()),
         lambda: outbox.is_late("quick", timezone.now()),
         lambda: schedules.fire_due(timezone.now()),
     ],

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from checks import kinds, queue
+from checks import kinds, queue, upkeep
 from checks.kinds import JobKind, Outcome
 from checks.models import Hold, Job
 from checks.run import Cancelled, Run
@@ -110,11 +110,11 @@ class TestEnqueue:
         now = timezone.now()
         with time_machine.travel(now, tick=False) as clock:
             job_id = ask(after=now + timedelta(seconds=5)).job_id
-            assert queue.dispatch_due(timezone.now()) == 0
+            assert upkeep.dispatch_due(timezone.now()) == 0
             assert queue.claim(job_id) is None
             clock.shift(5)
-            assert queue.dispatch_due(timezone.now()) == 1
-            assert queue.dispatch_due(timezone.now()) == 0
+            assert upkeep.dispatch_due(timezone.now()) == 1
+            assert upkeep.dispatch_due(timezone.now()) == 0
             claimed(job_id)
         assert OrmQ.objects.count() == 1
 
@@ -263,13 +263,13 @@ class TestPartial:
     def test_it_keeps_what_a_dead_worker_had_found(self, work: Callable[..., None]) -> None:
         work(repeatable=False)
         Run(claimed(ask().job_id)).partial({"found": 1})
-        queue.recover(timezone.now() + LEASE + timedelta(seconds=1))
+        upkeep.recover(timezone.now() + LEASE + timedelta(seconds=1))
         assert Job.objects.get().summary == {"found": 1, "error": "worker_lost"}
 
     @pytest.mark.usefixtures("work")
     def test_it_writes_nothing_into_a_job_that_was_taken_away(self) -> None:
         slow = claimed(ask().job_id)
-        queue.recover(timezone.now() + LEASE + timedelta(seconds=1))
+        upkeep.recover(timezone.now() + LEASE + timedelta(seconds=1))
         Run(slow).partial({"by": "slow"})
         assert Job.objects.get().summary == {}
 
@@ -298,9 +298,9 @@ class TestPause:
         assert (job.status, job.not_before, job.started_at) == ("queued", until, timezone.now())
         assert job.summary == {"done": 1, "resumesAt": "2026-03-01T12:40:00Z"}
         assert not Hold.objects.exists()
-        assert queue.dispatch_due(timezone.now()) == 0
+        assert upkeep.dispatch_due(timezone.now()) == 0
         self.clock.shift(self.WAIT)
-        assert queue.dispatch_due(timezone.now()) == 1
+        assert upkeep.dispatch_due(timezone.now()) == 1
         run_job(job_id)
         job.refresh_from_db()
         assert (job.status, job.summary) == ("success", {"done": 2})
@@ -338,7 +338,7 @@ class TestPause:
 
     def test_it_is_nobodys_after_it_was_taken_away(self, until: datetime) -> None:
         slow = claimed(ask().job_id)
-        queue.recover(timezone.now() + LEASE + timedelta(seconds=1))
+        upkeep.recover(timezone.now() + LEASE + timedelta(seconds=1))
         assert not queue.finish(slow, Outcome({"by": "slow"}, again_at=until))
         assert Job.objects.get().summary == {}
 
@@ -350,10 +350,10 @@ class TestLostWorkers:
             job_id = ask().job_id
             for loss in (1, 2, 3):
                 claimed(job_id)
-                queue.recover(timezone.now())
+                upkeep.recover(timezone.now())
                 assert status(job_id) == "running"
                 clock.shift(LEASE + timedelta(seconds=1))
-                queue.recover(timezone.now())
+                upkeep.recover(timezone.now())
                 assert Job.objects.get().losses == loss
         job = Job.objects.get()
         assert (job.status, job.summary) == ("failed", {"error": "worker_lost"})
@@ -362,12 +362,12 @@ class TestLostWorkers:
         work(repeatable=False)
         job_id = ask().job_id
         claimed(job_id)
-        queue.recover(timezone.now() + LEASE + timedelta(seconds=1))
+        upkeep.recover(timezone.now() + LEASE + timedelta(seconds=1))
         assert status(job_id) == "failed"
 
     def test_it_drops_the_result_of_a_worker_that_was_replaced(self) -> None:
         slow = claimed(ask().job_id)
-        queue.recover(timezone.now() + LEASE + timedelta(seconds=1))
+        upkeep.recover(timezone.now() + LEASE + timedelta(seconds=1))
         with time_machine.travel(timezone.now() + LEASE + timedelta(seconds=2)):
             second = claimed(slow.pk)
             assert not queue.renew(slow)
@@ -379,28 +379,28 @@ class TestLostWorkers:
         job = claimed(ask().job_id)
         with time_machine.travel(timezone.now() + LEASE - timedelta(seconds=1)):
             assert queue.renew(job)
-        queue.recover(timezone.now() + LEASE + timedelta(seconds=1))
+        upkeep.recover(timezone.now() + LEASE + timedelta(seconds=1))
         assert status(job.pk) == "running"
 
     def test_it_hands_out_again_a_job_whose_message_was_lost(self) -> None:
         ask()
         OrmQ.objects.all().delete()
         later = timezone.now() + LOST_AFTER + timedelta(seconds=1)
-        queue.recover(later)
-        assert queue.dispatch_due(later) == 1
+        upkeep.recover(later)
+        assert upkeep.dispatch_due(later) == 1
 
     def test_it_does_not_double_messages_behind_a_full_queue(self) -> None:
         ask()
         later = timezone.now() + LOST_AFTER + timedelta(seconds=1)
-        queue.recover(later)
-        assert queue.dispatch_due(later) == 0
+        upkeep.recover(later)
+        assert upkeep.dispatch_due(later) == 0
 
     def test_it_hands_everything_out_again_after_a_cluster_died(self) -> None:
         ask()
-        queue.redispatch("long")
-        assert queue.dispatch_due(timezone.now()) == 0
-        queue.redispatch("quick")
-        assert queue.dispatch_due(timezone.now()) == 1
+        upkeep.redispatch("long")
+        assert upkeep.dispatch_due(timezone.now()) == 0
+        upkeep.redispatch("quick")
+        assert upkeep.dispatch_due(timezone.now()) == 1
 
 
 class TestHolds:
@@ -419,13 +419,13 @@ class TestHolds:
         claimed(other)
         queue.finish(holder, Outcome())
         with time_machine.travel(timezone.now() + queue.HELD_PAUSE):
-            assert queue.dispatch_due(timezone.now()) == 1
+            assert upkeep.dispatch_due(timezone.now()) == 1
             claimed(check)
 
     def test_it_drops_the_holds_of_a_dead_worker(self) -> None:
         claimed(ask(scope="service", service_id="svc_1").job_id)
         assert Hold.objects.count() == 1
-        queue.recover(timezone.now() + LEASE + timedelta(seconds=1))
+        upkeep.recover(timezone.now() + LEASE + timedelta(seconds=1))
         assert not Hold.objects.exists()
 
 
@@ -456,8 +456,8 @@ class TestAtOnce:
 
     def test_it_hands_a_due_job_out_once(self) -> None:
         ask()
-        queue.redispatch("quick")
-        assert sum(at_once(lambda: queue.dispatch_due(timezone.now()))) == 1
+        upkeep.redispatch("quick")
+        assert sum(at_once(lambda: upkeep.dispatch_due(timezone.now()))) == 1
         assert OrmQ.objects.count() == 2
 
 
