@@ -20,7 +20,7 @@ RUN pip install --no-deps --no-build-isolation . \
 FROM python:3.13-slim-trixie
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates docker-cli docker-compose \
-    tini tzdata \
+    openssh-client tini tzdata \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/*-old /var/log/* \
     && groupadd --gid 1000 dockrev \
     && useradd --uid 1000 --gid 1000 --home-dir /data --no-create-home \

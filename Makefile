@@ -8,7 +8,7 @@ RUN_ARGS ?=
 bin := .venv/bin
 installed := .venv/.installed
 
-.PHONY: install run test lint lock
+.PHONY: install run test lint lock words
 
 install: $(installed)
 	@:
@@ -48,6 +48,14 @@ lint: $(installed)
 	$(bin)/python manage.py makemigrations --check --dry-run
 	DOCKREV_PUBLIC_URL=https://dockrev.example.org \
 		$(bin)/python manage.py check --deploy --fail-level WARNING
+
+# After a text for people was changed: collect them all, and compile what is translated.
+words: $(installed)
+	@command -v xgettext >/dev/null || { \
+		echo "GNU gettext is not installed. On Debian: apt install gettext" >&2; exit 1; }
+	$(bin)/python manage.py makemessages --all --no-location --no-obsolete --no-wrap \
+		$(patsubst %,--ignore=%,.venv build data tests benchmarks staticfiles)
+	$(bin)/python manage.py compilemessages --ignore=.venv
 
 # With extras: the installer takes a name without them for another one, and looks for its newest.
 lock:

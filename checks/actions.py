@@ -14,8 +14,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from checks import archiving, asking, ignoring, queue
+from checks.automatic import pauses
 from checks.kinds import KINDS
 from checks.models import Candidate, IgnoreRule, Job, Service, Stack
+from checks.updating.job import NoWayBack, ask_to_go_back
 from dockrev.pages import PageRequest, acted
 from dockrev.permissions import Role, requires, role_of
 
@@ -66,6 +68,30 @@ def restore_service(request: PageRequest, stack_id: str, service_id: str) -> Htt
     service = _service(stack_id, service_id)
     archiving.restore(service)
     messages.success(request, _("%(name)s is back.") % {"name": service.name})
+    return redirect("service", stack_id, service_id)
+
+
+@require_POST
+@requires(Role.OPERATOR)
+def roll_back(request: PageRequest, stack_id: str, service_id: str) -> HttpResponse:
+    """Go back to what a service ran before its last update."""
+    service = _service(stack_id, service_id)
+    try:
+        job = ask_to_go_back(service, request.user.get_username())
+    except NoWayBack as error:
+        messages.error(request, str(error))
+        return redirect("service", stack_id, service_id)
+    return redirect("job", job.job_id)
+
+
+@require_POST
+@requires(Role.OPERATOR)
+def resume_service(request: PageRequest, stack_id: str, service_id: str) -> HttpResponse:
+    """Have it update itself again, after a pause."""
+    service = _service(stack_id, service_id)
+    if pauses.resume(service):
+        text = _("%(name)s updates itself again.")
+        messages.success(request, text % {"name": service.name})
     return redirect("service", stack_id, service_id)
 
 

@@ -13,18 +13,24 @@ from django.utils.translation import ngettext
 
 from checks import asking, ignoring
 from checks.forms import IgnoreRuleForm
+from checks.host_form import HostForm
 from checks.kinds import KINDS
 from checks.models import (
+    Announcement,
+    Backup,
     Candidate,
     Finding,
     Hold,
     Host,
+    HostKey,
     IgnoreRule,
     Image,
     Job,
     JobLog,
+    Pause,
     Registry,
     ReleaseNotes,
+    Replaced,
     Service,
     Stack,
     TagList,
@@ -35,8 +41,22 @@ from dockrev.row_admin import RecordAdmin, RowAdmin
 
 @admin.register(Host)
 class HostAdmin(RowAdmin):
-    list_display = ("name", "docker_host", "platform", "seen_at", "error")
-    readonly_fields = ("platform", "seen_at", "error")
+    """What is lost with a host is said, and chosen, in Settings: it is removed there."""
+
+    form = HostForm
+    list_display = ("name", "docker_host", "enabled", "version", "platform", "seen_at", "error")
+    readonly_fields = (
+        "platform", "version", "containers", "read_only", "seen_at", "error", "unreachable_since",
+        "removed_at",
+    )  # fmt: skip
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(HostKey)
+class HostKeyAdmin(RecordAdmin):
+    fields = ("host",)
 
 
 @admin.register(Stack)
@@ -82,7 +102,7 @@ class RegistryAdmin(RowAdmin):
     )  # fmt: skip
     readonly_fields = (
         "cooldown_until", "last_error", "last_ok_at", "limit_most", "limit_remaining",
-        "limit_window", "limit_seen_at",
+        "limit_window", "limit_seen_at", "unreachable_since",
     )  # fmt: skip
     search_fields = ("host",)
 
@@ -102,6 +122,15 @@ class CandidateAdmin(RecordAdmin):
     search_fields = ("service__name", "tag", "digest")
 
 
+@admin.register(Backup)
+class BackupAdmin(RecordAdmin):
+    list_display = (
+        "stack_name", "service_name", "kind", "name", "how", "state", "size", "made_at",
+    )  # fmt: skip
+    list_filter = ("kind", "how", "state")
+    search_fields = ("stack_name", "service_name", "name")
+
+
 @admin.register(Finding)
 class FindingAdmin(RecordAdmin):
     list_display = (
@@ -109,6 +138,13 @@ class FindingAdmin(RecordAdmin):
     )  # fmt: skip
     list_filter = ("registry", "scanner")
     search_fields = ("repository", "tag", "digest")
+
+
+@admin.register(Announcement)
+class AnnouncementAdmin(RecordAdmin):
+    list_display = ("at", "service", "digest", "channels")
+    list_select_related = ("service",)
+    search_fields = ("service__name", "digest")
 
 
 @admin.register(Image)
@@ -177,3 +213,18 @@ class JobLogAdmin(RecordAdmin):
 class HoldAdmin(RecordAdmin):
     list_display = ("resource", "job")
     list_select_related = ("job",)
+
+
+@admin.register(Pause)
+class PauseAdmin(RecordAdmin):
+    list_display = ("at", "service", "tag", "job_id", "why")
+    list_select_related = ("service",)
+    search_fields = ("job_id", "service__name")
+
+
+@admin.register(Replaced)
+class ReplacedAdmin(RecordAdmin):
+    list_display = ("noted_at", "service", "job_id", "state", "image_id")
+    list_filter = ("state",)
+    list_select_related = ("service",)
+    search_fields = ("job_id", "service__name")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from queue import Empty, SimpleQueue
 
@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from checks import ignoring, policies, queue, spreading, tag_lists
 from checks.decide import Found, Local, Verdict, about_image, decide
 from checks.explaining import waiting_words
+from checks.holds import is_held
 from checks.kinds import JobKind, Outcome
 from checks.models import Candidate, Job, JobLog, Service
 from checks.models.stacks import ServiceQuerySet
@@ -38,16 +39,20 @@ from dockrev.fields import UnreadableSecret
 logger = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 100  # services written in one transaction
+HELD_PAUSE = timedelta(seconds=5)  # until a check looks again whether it may begin
 WRITE_EVERY = 0.25  # seconds; so often it is seen, too, that somebody cancelled
 
 Clients = dict[str, Counted]
 
 
 def check_service(run: Run) -> Outcome:
-    """Job `check.service`: one service, its result written as the job finishes."""
-    service = _services().filter(pk=run.job.service_id).first()
+    """Job `check.service`: one service, its result written as the job finishes. While another job
+    changes the service it waits."""
+    service = _services().annotate(held=is_held()).filter(pk=run.job.service_id).first()
     if service is None:
         raise JobFailed(_("The service is not there any more."))
+    if vars(service)["held"]:
+        return Outcome(run.summary, again_at=timezone.now() + HELD_PAUSE)
     ignores = ignoring.by_service([service], timezone.now())[service.pk]
     with _clients([service], run.job) as clients:
         checked = _look(service, clients, ignores)
@@ -69,7 +74,8 @@ def check_many(run: Run) -> Outcome:
 
     What registries do not let us ask now waits in the queue, and what was found so far is told.
     """
-    services = _services().present().order_by("pk")
+    # What a job is changing now is checked by itself when that is done.
+    services = _services().present().exclude(is_held()).order_by("pk")
     if run.job.scope == Job.Scope.STACK:
         services = services.filter(stack=run.job.stack_id)
     chosen = list(services)

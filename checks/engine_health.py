@@ -8,5 +8,5 @@ from dockrev.probes import Health
 
 def engine_health() -> Health:
     """`absent` is no trouble by itself: folders of compose files are enough to check."""
-    reached = Host.objects.filter(error="", seen_at__isnull=False)
+    reached = Host.objects.asked().filter(error="", seen_at__isnull=False)
     return "ok" if reached.exists() else "absent"

@@ -56,7 +56,10 @@ def found_before_pause(summary: dict[str, Any]) -> dict[str, Any]:
 class JobKind:
     """`run` does the work. A repeatable kind may run again when its worker died.
 
-    `role` is who may ask for such a job, and for one to be repeated.
+    One that `resumes` must, also where somebody wants it cancelled: it left something half done,
+    keeps its holds, and finds out by itself how to end that. `role` is who may ask for such a job,
+    and for one to be repeated. `given_up` writes what is left where too many workers were lost, in
+    the transaction that ends the job.
     """
 
     name: str
@@ -65,6 +68,8 @@ class JobKind:
     run: Callable[[Run], Outcome]
     resources: Callable[[Job], list[str]] = lambda job: []
     role: Role = Role.OPERATOR
+    resumes: bool = False
+    given_up: Callable[[Job], None] = nothing_to_write
 
 
 KINDS: dict[str, JobKind] = {}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from checks import queue
 from checks.kinds import JobKind, Outcome
@@ -12,10 +14,15 @@ from checks.models import Job
 from checks.run import Run
 from dockrev import preferences, retention
 
+# By name: the web process registers the kind, too, and never needs the Docker SDK.
+TIDY = "checks.updating.keeping.tidy"
+
 
 def maintain(run: Run) -> Outcome:
     keep = timedelta(days=preferences.get("retention_days"))
     deleted = retention.sweep(timezone.now(), keep)
+    tidy: Callable[[Run], int] = import_string(TIDY)
+    deleted["kept images"] = tidy(run)
     for name, count in deleted.items():
         if count:
             run.log(f"{name}: {count}")

@@ -16,16 +16,19 @@ MAX_NAME = 511  # project/service
 MAX_LISTED = 20
 
 
-def find_stack(called: str, *, field: str) -> Stack:
-    """By id, else by its project. Raises what `only` does."""
-    stacks = Stack.objects.select_related("host")
+def find_stack(called: str, *, field: str, among: QuerySet[Stack] | None = None) -> Stack:
+    """By id, else by its project. Raises what `only` does, which tells of no other stacks than
+    those that it is to be looked for among."""
+    stacks = (Stack.objects.all() if among is None else among).select_related("host")
     return only(stacks.filter(pk=called) or stacks.filter(name=called), field=field)
 
 
-def find_service(called: str, *, field: str) -> Service:
-    """By id, else as project/service. Raises what `only` does."""
+def find_service(called: str, *, field: str, among: QuerySet[Stack] | None = None) -> Service:
+    """By id, else as project/service; as `find_stack` does."""
     project, _slash, name = called.partition("/")
     services = Service.objects.select_related("stack__host")
+    if among is not None:
+        services = services.filter(stack__in=among)
     named = services.filter(stack__name=project, name=name)
     return only(services.filter(pk=called) or named, field=field)
 

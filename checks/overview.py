@@ -16,6 +16,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from checks import findings
+from checks.holds import CHANGING, changed_by
 from checks.models import Candidate, Host, Job, Service, Stack
 from checks.models.stacks import ARCHIVED, ServiceQuerySet
 from checks.versions import choice
@@ -126,23 +127,27 @@ def look(*, show: str, words: str, page: str | None) -> Overview:
         filters=[(key, FILTERS[key], counts[key]) for key in FILTERS],
         groups=_groups(list(shown), underway, _empty_stacks(words) if with_empty else []),
         page=shown,
-        hosts=list(Host.objects.all()),
+        hosts=list(Host.objects.kept()),
         underway=underway,
     )
 
 
 def active() -> Underway:
-    """Checks and discoveries that wait or run."""
+    """Checks, discoveries and updates that wait or run; what is being updated shows that."""
     underway = Underway()
-    for job in Job.objects.active().filter(kind__in=[*CHECKS, "discovery"]):
+    changed: dict[str, Job] = {}
+    for job in Job.objects.active().filter(kind__in=[*CHECKS, "discovery", *CHANGING]):
         if job.kind == "discovery":
             underway.discovery = job
+        elif job.kind in CHANGING:
+            changed |= dict.fromkeys(changed_by(job), job)
         elif job.service_id:
             underway.services[job.service_id] = job
         elif job.stack_id:
             underway.stacks[job.stack_id] = job
         else:
             underway.everything = job
+    underway.services |= changed
     return underway
 
 

@@ -18,7 +18,7 @@ from dockrev.models import Setting
 
 
 @dataclass(frozen=True)
-class Place:
+class Level:
     """Where something may be said of services: of one, of a stack's, or of all.
 
     `row` is the service or the stack; `layers` are those that count there, its own among them.
@@ -50,7 +50,7 @@ class Place:
         }
 
 
-def of_service(service: Any) -> Place:
+def of_service(service: Any) -> Level:
     """What holds for a service that was read `with_policies`. Asks no database."""
     said, faults = read_labels(_mapping(service.labels))
     layers = {
@@ -59,48 +59,48 @@ def of_service(service: Any) -> Place:
         Source.STACK: _mapping(service.stack.policy),
         Source.ALL: _mapping(service.policy_for_all),
     }
-    return Place(Source.SERVICE, service, layers, tuple(faults))
+    return Level(Source.SERVICE, service, layers, tuple(faults))
 
 
-def of_stack(stack: Stack) -> Place:
+def of_stack(stack: Stack) -> Level:
     """What holds in a stack where its services say nothing. One query."""
     layers = {Source.STACK: _mapping(stack.policy), Source.ALL: _for_all()}
-    return Place(Source.STACK, stack, layers)
+    return Level(Source.STACK, stack, layers)
 
 
-def of_all() -> Place:
+def of_all() -> Level:
     """What holds where neither services nor stacks say anything. One query."""
-    return Place(Source.ALL, None, {Source.ALL: _for_all()})
+    return Level(Source.ALL, None, {Source.ALL: _for_all()})
 
 
 @transaction.atomic
-def change(place: Place, changes: Mapping[str, Any], username: str) -> None:
-    """Say something at a place; None says nothing of a field any more, so that it is inherited.
+def change(level: Level, changes: Mapping[str, Any], username: str) -> None:
+    """Say something at a level; None says nothing of a field any more, so that it is inherited.
 
     What is not named stays. One check of all that it may be about is queued, if it is news.
     """
-    before = _locked(place)
+    before = _locked(level)
     said = {name: value for name, value in {**before, **changes}.items() if value is not None}
     if said == before:
         return
-    if place.row is None:
+    if level.row is None:
         Setting.objects.filter(key=POLICY_FOR_ALL).update(value=said)
     else:
-        place.row.policy = said
-        place.row.save(update_fields=["policy"])
-    _check(place, username)
+        level.row.policy = said
+        level.row.save(update_fields=["policy"])
+    _check(level, username)
 
 
-def reach(place: Place) -> tuple[dict[str, int], int]:
-    """For how many services what holds at a place does hold, by field, and of how many.
+def reach(level: Level) -> tuple[dict[str, int], int]:
+    """For how many services what holds at a level does hold, by field, and of how many.
 
     One query. For the others somebody above says something else.
     """
     counts: Counter[str] = Counter(dict.fromkeys(FIELDS, 0))
-    rows = list(_within(place).values_list("labels", "policy", "stack__policy"))
+    rows = list(_within(level).values_list("labels", "policy", "stack__policy"))
     for labels, own, of_its_stack in rows:
         above = {Source.LABEL: read_labels(_mapping(labels))[0], Source.SERVICE: _mapping(own)}
-        if place.source == Source.ALL:
+        if level.source == Source.ALL:
             above[Source.STACK] = _mapping(of_its_stack)
         held = holding(above)
         counts.update(name for name in FIELDS if held[name].source == Source.DEFAULT)
@@ -120,19 +120,19 @@ def check_again(service_ids: Iterable[str]) -> None:
         asking.check_everything("", reason=Job.Reason.POLICY)
 
 
-def _locked(place: Place) -> dict[str, Any]:
-    """What is said at a place at this moment; nobody else changes it until we are done."""
-    if place.row is not None:
-        rows = type(place.row)._default_manager.select_for_update()
-        return dict(_mapping(rows.get(pk=place.row.pk).policy))
+def _locked(level: Level) -> dict[str, Any]:
+    """What is said at a level at this moment; nobody else changes it until we are done."""
+    if level.row is not None:
+        rows = type(level.row)._default_manager.select_for_update()
+        return dict(_mapping(rows.get(pk=level.row.pk).policy))
     Setting.objects.get_or_create(key=POLICY_FOR_ALL, defaults={"value": {}})
     return dict(_mapping(Setting.objects.select_for_update().get(key=POLICY_FOR_ALL).value))
 
 
-def _check(place: Place, username: str) -> None:
-    if not _within(place).exists():
+def _check(level: Level, username: str) -> None:
+    if not _within(level).exists():
         return
-    match place.row:
+    match level.row:
         case Service() as service:
             asking.check_service(service, username, reason=Job.Reason.POLICY)
         case Stack() as stack:
@@ -141,9 +141,9 @@ def _check(place: Place, username: str) -> None:
             asking.check_everything(username, reason=Job.Reason.POLICY)
 
 
-def _within(place: Place) -> ServiceQuerySet:
+def _within(level: Level) -> ServiceQuerySet:
     everything = Service.objects.current()
-    match place.row:
+    match level.row:
         case Service() as service:
             return everything.filter(pk=service.pk)
         case Stack() as stack:

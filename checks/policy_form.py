@@ -12,10 +12,25 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from checks import policies
-from checks.policies import Place
+from checks.automatic.windows import MAX_WINDOWS
+from checks.policies import Level
+from checks.versions.authors import MAX_AUTHOR
 from checks.versions.choice import MAJOR, MINOR, PATCH
 from checks.versions.patterns import MAX_LENGTH, BadPattern
-from checks.versions.policies import AUTO, DIGEST, FIELDS, NOTHING, VERSION, Source, text_of
+from checks.versions.policies import (
+    AUTO,
+    DIGEST,
+    FIELDS,
+    LIVE,
+    NOTHING,
+    OFF,
+    SKIP,
+    STOP,
+    VERSION,
+    Source,
+    text_of,
+)
+from checks.versions.probes import MAX_PROBE
 from checks.versions.transforms import MAX_TRANSFORM
 
 Words = Mapping[str, str | Promise]
@@ -31,10 +46,28 @@ LARGEST: Words = {
     MINOR: gettext_lazy("minor"),
     MAJOR: gettext_lazy("major"),
 }
+BACKUPS: Words = {
+    SKIP: gettext_lazy("no"),
+    LIVE: gettext_lazy("while it runs"),
+    STOP: gettext_lazy("with its containers stopped"),
+}
+BY_ITSELF: Words = {
+    OFF: gettext_lazy("nothing"),
+    DIGEST: gettext_lazy("rebuilt images"),
+    PATCH: gettext_lazy("rebuilt images and patches"),
+    MINOR: gettext_lazy("rebuilt images, patches and minor versions"),
+    MAJOR: gettext_lazy("rebuilt images and all versions"),
+}
+_YES_OR_NO: Words = {"true": gettext_lazy("yes"), "false": gettext_lazy("no")}
 CHOICES: dict[str, Words] = {
     "track": TRACKS,
     "largestStep": LARGEST,
-    "prereleases": {"true": gettext_lazy("yes"), "false": gettext_lazy("no")},
+    "prereleases": _YES_OR_NO,
+    "backup": BACKUPS,
+    "autoUpdate": BY_ITSELF,
+    "autoUpdateHealthy": _YES_OR_NO,
+    "rollback": _YES_OR_NO,
+    "commit": _YES_OR_NO,
 }
 TITLES: Words = {
     "track": gettext_lazy("Tracks"),
@@ -45,11 +78,49 @@ TITLES: Words = {
     "prereleases": gettext_lazy("Pre-releases, too"),
     "minimumAge": gettext_lazy("Minimum age"),
     "platform": gettext_lazy("Platform"),
+    "backup": gettext_lazy("Backs up data before an update"),
+    "autoUpdate": gettext_lazy("Updates by itself"),
+    "autoUpdateAge": gettext_lazy("By itself after days"),
+    "autoUpdateWindow": gettext_lazy("By itself at these times"),
+    "autoUpdateHealthy": gettext_lazy("By itself only while healthy"),
+    "rollback": gettext_lazy("Rolls back when an update fails"),
+    "probeHttp": gettext_lazy("HTTP probe"),
+    "probeTcp": gettext_lazy("TCP probe"),
+    "probeLog": gettext_lazy("Log probe"),
+    "settleTime": gettext_lazy("Settle time"),
+    "healthMargin": gettext_lazy("Health margin"),
+    "commit": gettext_lazy("Commits edited files to Git"),
+    "commitAuthor": gettext_lazy("Author of these commits"),
+}
+GROUPS: Words = {  # by the first field of each
+    "track": gettext_lazy("What counts as newer"),
+    "backup": gettext_lazy("Before an update"),
+    "autoUpdate": gettext_lazy("Automatic updates"),
+    "rollback": gettext_lazy("After an update"),
+    "commit": gettext_lazy("Git"),
 }
 HINTS: Words = {
     "transform": gettext_lazy(r"What of a tag is its version, such as ^build-(.+)$ => \1"),
     "minimumAge": gettext_lazy("How many days old an image must be, from 0 to 365"),
     "platform": gettext_lazy("What images must be for, such as linux/arm64 or linux/arm/v7"),
+    "autoUpdateAge": gettext_lazy(
+        "How many days something newer must be known here before it is applied, from 0 to 365"
+    ),
+    "autoUpdateWindow": gettext_lazy(
+        "Days, hours and a time zone, such as Sat,Sun 02:00-05:00; Mon-Fri 22:00-04:00 "
+        "Europe/Berlin"
+    ),
+    "probeHttp": gettext_lazy(
+        "What a container must answer after an update, such as :8080/health or "
+        "https://:8443/ 200-299"
+    ),
+    "probeTcp": gettext_lazy("A port of the container that must take connections"),
+    "probeLog": gettext_lazy("A pattern that a line of its log must match after it started"),
+    "settleTime": gettext_lazy("How many seconds it must run without a restart"),
+    "healthMargin": gettext_lazy(
+        "How many seconds more than by its healthcheck's own figures it may take"
+    ),
+    "commitAuthor": gettext_lazy("As Name <name@example.org>"),
 }
 NONE: Words = {
     "include": gettext_lazy("any tag"),
@@ -57,6 +128,14 @@ NONE: Words = {
     "transform": gettext_lazy("none"),
     "minimumAge": gettext_lazy("none"),
     "platform": gettext_lazy("the machine's own"),
+    "autoUpdateAge": gettext_lazy("none"),
+    "autoUpdateWindow": gettext_lazy("any time"),
+    "probeHttp": gettext_lazy("none"),
+    "probeTcp": gettext_lazy("none"),
+    "probeLog": gettext_lazy("none"),
+    "settleTime": gettext_lazy("10 s where it has no healthcheck"),
+    "healthMargin": gettext_lazy("none"),
+    "commitAuthor": "Dockrev <dockrev@localhost>",
 }
 LENGTHS = {
     "include": MAX_LENGTH,
@@ -64,6 +143,14 @@ LENGTHS = {
     "transform": MAX_TRANSFORM,
     "minimumAge": 3,
     "platform": 60,
+    "autoUpdateAge": 3,
+    "autoUpdateWindow": MAX_WINDOWS,
+    "probeHttp": MAX_PROBE,
+    "probeTcp": 5,
+    "probeLog": MAX_LENGTH,
+    "settleTime": 4,
+    "healthMargin": 4,
+    "commitAuthor": MAX_AUTHOR,
 }
 BARE = "_bare"  # ends the name of the box that says "none of this here"
 
@@ -72,10 +159,12 @@ BARE = "_bare"  # ends the name of the box that says "none of this here"
 class Row:
     """One field as the page shows it, with values in words; `is_code` where somebody typed it.
 
-    `own` is what is said at this place, if anything. `control` is None where a label says what
-    holds. `reached` is for how many services it holds, where that is asked.
+    `group` is the title of the fields that begin here. `own` is what is said at this level, if
+    anything. `control` is None where a label says what holds. `reached` is for how many services
+    it holds, where that is asked.
     """
 
+    group: str | Promise
     title: str | Promise
     hint: str | Promise
     label: str
@@ -97,16 +186,16 @@ class PolicyForm(forms.Form):
     A text that is inherited can be said away by a box of its own.
     """
 
-    def __init__(self, place: Place, data: Any = None) -> None:
+    def __init__(self, level: Level, data: Any = None) -> None:
         super().__init__(data)
-        self.place = place
+        self.level = level
         for name in FIELDS:
-            if place.held[name].source != Source.LABEL:
+            if level.held[name].source != Source.LABEL:
                 self._add(name)
 
     def _add(self, name: str) -> None:
-        said = self.place.said.get(name)
-        inherited, source = self.place.inherited[name]
+        said = self.level.said.get(name)
+        inherited, source = self.level.inherited[name]
         written = "" if said is None else text_of(said)
         if name in CHOICES:
             is_default = source == Source.DEFAULT
@@ -115,7 +204,7 @@ class PolicyForm(forms.Form):
             choices = [("", inherits), *CHOICES[name].items()]
             self.fields[name] = forms.ChoiceField(choices=choices, required=False, initial=written)
             return
-        hint = "" if said == "" else inherited
+        hint = "" if said == "" else inherited or ""
         attributes = {"spellcheck": "false", "autocomplete": "off", "placeholder": hint}
         self.fields[name] = forms.CharField(
             max_length=LENGTHS[name],
@@ -144,7 +233,7 @@ class PolicyForm(forms.Form):
         return {name: self._said(name) for name in self._sent()}
 
     def write(self, username: str) -> None:
-        policies.change(self.place, self.changes, username)
+        policies.change(self.level, self.changes, username)
 
     def rows(self, reached: Mapping[str, int] | None = None) -> list[Row]:
         return [self._row(name, (reached or {}).get(name)) for name in FIELDS]
@@ -159,9 +248,10 @@ class PolicyForm(forms.Form):
         return "" if self.cleaned_data.get(name + BARE) else None
 
     def _row(self, name: str, reached: int | None) -> Row:
-        held, inherited = self.place.held[name], self.place.inherited[name]
-        said = self.place.said
+        held, inherited = self.level.held[name], self.level.inherited[name]
+        said = self.level.said
         return Row(
+            group=GROUPS.get(name, ""),
             title=TITLES[name],
             hint=HINTS.get(name, ""),
             label=FIELDS[name].label,

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 
 from checks import policies
 from checks.models import Stack
-from checks.policies import Place
+from checks.policies import Level
 from checks.policy_form import PolicyForm
 from dockrev.pages import PageRequest
 from dockrev.permissions import Role, requires, role_of
@@ -35,16 +35,16 @@ def show_policy_for_all(request: PageRequest) -> HttpResponse:
     return _page(request, policies.of_all(), Role.ADMIN)
 
 
-def _page(request: PageRequest, place: Place, writes: Role) -> HttpResponse:
+def _page(request: PageRequest, level: Level, writes: Role) -> HttpResponse:
     """Show a policy, or keep one; where it cannot be read, what was typed comes back."""
-    form = PolicyForm(place, request.POST if request.method == "POST" else None)
+    form = PolicyForm(level, request.POST if request.method == "POST" else None)
     if form.is_valid():
         form.write(request.user.get_username())
         messages.success(request, _("The policy is saved."))
         return redirect(request.path)
-    reached, services = policies.reach(place)
+    reached, services = policies.reach(level)
     context = {
-        "stack": place.row,
+        "stack": level.row,
         "form": form,
         "rows": form.rows(reached),
         "services": services,

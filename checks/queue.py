@@ -34,6 +34,7 @@ TASK = "checks.tasks.run_job"
 RERUN_AFTER = timedelta(seconds=5)
 HELD_PAUSE = timedelta(seconds=1)
 MAX_LOSSES = 3
+MAX_RESUMPTIONS = 10  # of a kind that resumes: it goes back before that
 MAX_KEY = 200  # the length of its column
 
 
@@ -83,6 +84,7 @@ class Request:
     subject: str = ""
     params: dict[str, Any] = field(default_factory=dict)
     created_by: str = ""
+    because: str = ""
     notify: bool = False
     by_delivery: bool = False
     after: datetime | None = None
@@ -224,6 +226,7 @@ def _columns(job_id: str, request: Request, now: datetime) -> dict[str, Any]:
         "dedupe_key": request.dedupe_key,
         "reason": request.reason,
         "created_by": request.created_by[:150],
+        "because": request.because,
         "notify": request.notify,
         "by_delivery": request.by_delivery,
         "not_before": now if is_due else request.after,
@@ -248,6 +251,18 @@ def begin(request: Request) -> Job | None:
         return None
 
 
+@transaction.atomic
+def record(request: Request, outcome: Outcome) -> str:
+    """Keep what was done within a request as a job that is over, and return its id."""
+    now = timezone.now()
+    job_id = new_id("job")
+    _insert(**{**_columns(job_id, replace(request, after=None), now), "dispatched_at": None})
+    job = Job.objects.queued().filter(pk=job_id)
+    job.take(now, status=Job.Status.RUNNING, started_at=now)
+    finish(Job.objects.get(pk=job_id), outcome)
+    return job_id
+
+
 def claim(job_id: str) -> Job | None:
     """Take a due job and all its holds, or nothing.
 
@@ -269,16 +284,24 @@ def _take(job_id: str, now: datetime) -> Job | None:
     """Raises IntegrityError where another job holds what this one needs."""
     taken = (
         Job.objects.queued()
-        .filter(pk=job_id, cancel_requested=False)
+        .filter(Q(cancel_requested=False) | _half_done(), pk=job_id)
         .filter(not_before__lte=now)
         .take(now, status=Job.Status.RUNNING, started_at=Coalesce("started_at", now))
     )
     if not taken:
         return None
     job = Job.objects.get(pk=job_id)
+    # One that lost its worker may have kept its holds, and more that it took while it ran.
+    take = Hold.objects.get_or_create if job.losses else Hold.objects.create
     for resource in KINDS[job.kind].resources(job):
-        Hold.objects.create(resource=resource, job=job)
+        take(resource=resource, job=job)
     return job
+
+
+def _half_done() -> Q:
+    """Jobs that have to go on, whatever people want."""
+    resuming = [kind.name for kind in KINDS.values() if kind.resumes]
+    return Q(losses__gt=0, kind__in=resuming)
 
 
 @transaction.atomic
@@ -332,9 +355,18 @@ def _pause(job: Job, summary: dict[str, Any], until: datetime) -> bool:
     return ours
 
 
-def renew(job: Job) -> bool:
+def renew(job: Job, lease: timedelta | None = None) -> bool:
     """Keep a running job for another lease. False: it was taken away."""
-    return Job.objects.renew(job, timezone.now())
+    return Job.objects.renew(job, timezone.now(), lease)
+
+
+def leave(job: Job, until: datetime) -> None:
+    """Let go of a job in its midst, for a worker that is there then. It counts as lost by this one,
+    and keeps its holds."""
+    losses = job.losses + 1
+    Job.objects.release(
+        job, status=Job.Status.QUEUED, losses=losses, not_before=until, dispatched_at=None
+    )
 
 
 def cancel(job_id: str) -> bool:
@@ -343,13 +375,13 @@ def cancel(job_id: str) -> bool:
     with transaction.atomic():
         ended = (
             Job.objects.queued()
-            .filter(pk=job_id)
+            .filter(~_half_done(), pk=job_id)
             .update(status=Job.Status.CANCELLED, cancel_requested=True, finished_at=now)
         )
         if ended:
             job_finished.send(sender=Job, job=Job.objects.get(pk=job_id))
             return True
-    return bool(Job.objects.running().filter(pk=job_id).update(cancel_requested=True))
+    return bool(Job.objects.active().filter(pk=job_id).update(cancel_requested=True))
 
 
 @transaction.atomic
@@ -357,18 +389,28 @@ def take_from_dead(job: Job, now: datetime) -> None:
     """Put a job back whose lease ran out, or end it: not repeatable, lost too often, cancelled."""
     dead = Job.objects.expired(now)
     losses = job.losses + 1
-    if KINDS[job.kind].repeatable and losses < MAX_LOSSES and not job.cancel_requested:
+    if _goes_on(job, losses):
         taken = dead.release(
             job, status=Job.Status.QUEUED, losses=losses, not_before=now, dispatched_at=None
         )
     else:
         status = Job.Status.CANCELLED if job.cancel_requested else Job.Status.FAILED
-        summary = {**job.summary, "error": "worker_lost"}
+        error = "left_half_done" if KINDS[job.kind].resumes else "worker_lost"
+        summary = {**job.summary, "error": error}
         taken = dead.release(job, status=status, losses=losses, finished_at=now, summary=summary)
     if not taken:
         return
-    Hold.objects.filter(job=job).delete()
     job.refresh_from_db()
     logger.warning("job lost its worker", extra={"job": job.pk, "losses": losses})
+    if not (job.is_active and KINDS[job.kind].resumes):
+        Hold.objects.filter(job=job).delete()
     if not job.is_active:
+        KINDS[job.kind].given_up(job)
         job_finished.send(sender=Job, job=job)
+
+
+def _goes_on(job: Job, losses: int) -> bool:
+    kind = KINDS[job.kind]
+    if kind.resumes:
+        return losses < MAX_RESUMPTIONS
+    return kind.repeatable and losses < MAX_LOSSES and not job.cancel_requested

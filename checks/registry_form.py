@@ -28,6 +28,10 @@ _OF_A_HOST: dict[str, Any] = {
     "limit_remaining": None,
     "limit_window": None,
     "limit_seen_at": None,
+    "unreachable_since": None,
+    "unreachable_at": None,
+    "reached_at": None,
+    "outage_told_at": None,
 }
 
 

@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from checks import outages
 from checks.models import JobLog, Registry
 from checks.registry.traffic import Traffic, iso, shown
 from checks.remotes import Counted
@@ -49,17 +50,28 @@ def exchange(traffics: Mapping[str, Traffic], now: datetime) -> None:
 
     A row is made only for what there is to say: most registries never say anything.
     """
-    known = set(Registry.objects.filter(host__in=traffics).values_list("host", flat=True))
-    said = {host: each for host, each in traffics.items() if each.told_to_rest or each.limit}
+    rows = Registry.objects.filter(host__in=traffics)
+    known = dict(rows.values_list("host", "unreachable_since"))
+    said = {host for host, each in traffics.items() if _says_something(each)}
+    unheard = [host for host in known.keys() | said if traffics[host].is_unheard]
+    back = [host for host, since in known.items() if since and traffics[host].is_heard]
     with transaction.atomic():
         new = [Registry(host=host) for host in said if host not in known]
         Registry.objects.bulk_create(new, ignore_conflicts=True)
-        for host in known | said.keys():
+        for host in known.keys() | said:
             _write(host, traffics[host], now)
+        if unheard:
+            outages.note_silence(Registry.objects.filter(host__in=unheard), now)
+        if back:
+            outages.note_answer(Registry.objects.filter(host__in=back), now)
     resting = Registry.objects.filter(host__in=traffics, cooldown_until__gt=now)
     for host, until in resting.values_list("host", "cooldown_until"):
         if until:
             traffics[host].rest_with_others(until)
+
+
+def _says_something(traffic: Traffic) -> bool:
+    return bool(traffic.told_to_rest or traffic.limit or traffic.is_unheard)
 
 
 def _write(host: str, traffic: Traffic, now: datetime) -> None:

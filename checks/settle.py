@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from checks import ignoring
+from checks import announcements, ignoring
+from checks.candidates import Judged, close, keep_abouts, settle_candidates
 from checks.decide import Verdict
-from checks.lifecycle import Judged, close, keep_abouts, settle_candidates
 from checks.models import Candidate, Job, Service
 from checks.registry.configs import About
 from checks.registry.reference import Reference
@@ -18,7 +18,7 @@ from notifications.announce import Check, NewVersion, new_versions
 
 Status = Service.Status
 
-_update = Update(Service, "id", "image_ref")
+_update = Update(Service, "id", "image_ref", "running_image_id")
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,9 @@ def _settle(checked: Checked, now: datetime) -> bool:
     if checked.runs:
         keep_abouts(dict([checked.runs]), now)
         fields["image_id"] = checked.runs[0]
-    # The service may have been archived, or discovered anew, while the registry was asked.
-    return bool(_update((service.pk, service.image_ref), **fields)) and verdict is not None
+    # The service may have been archived, or may run another image, since the registry was asked.
+    found_by = (service.pk, service.image_ref, service.running_image_id)
+    return bool(_update(found_by, **fields)) and verdict is not None
 
 
 def close_what_no_longer_applies(service_ids: list[str], now: datetime) -> int:
@@ -118,7 +119,8 @@ def _without_candidate(service: Service) -> None:
 
 
 def announce(job: Job, service_ids: list[str], now: datetime) -> None:
-    """Tell people of every open candidate of these services that they have not heard of.
+    """Tell people of every open candidate of these services that they have not heard of, inside
+    the caller's transaction.
 
     Only where the job may announce. A candidate that no channel wanted stays unannounced, so
     that a channel made later hears of it at the next check.
@@ -134,13 +136,14 @@ def announce(job: Job, service_ids: list[str], now: datetime) -> None:
     if not rows:
         return
     check = Check(job.pk, job.reason, job.scope, len(service_ids))
-    told = new_versions(check, [_news(row) for row in rows], now)
-    for channels in set(told.values()):
-        heard = [row.pk for row in rows if told.get(row.service_id) == channels]
-        Candidate.objects.filter(pk__in=heard).update(announced_at=now, announced_to=channels)
+    claim, first = announcements.claim(rows, now)
+    if first:
+        announcements.keep(claim, new_versions(check, [news(row) for row in first], now))
+    announcements.mark(rows)
 
 
-def _news(candidate: Candidate) -> NewVersion:
+def news(candidate: Candidate) -> NewVersion:
+    """A candidate as messages tell it; its service, the stack and both images are at hand."""
     service = candidate.service
     return NewVersion(
         stack_id=service.stack_id,

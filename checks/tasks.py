@@ -11,6 +11,7 @@ from checks import queue
 from checks.kinds import KINDS, Outcome
 from checks.models import Job, JobLog
 from checks.run import Cancelled, Run, kept_alive
+from dockrev import languages
 from dockrev.logs import bound
 
 logger = logging.getLogger(__name__)
@@ -26,11 +27,13 @@ def run_job(job_id: str) -> None:
     if job is None:
         return
     run = Run(job)
-    with bound(job=job.pk), kept_alive(job):
+    with bound(job=job.pk), kept_alive(job), languages.spoken():
         try:
             outcome = attempt(run)
         except TimeoutException:
-            queue.finish(job, _failed(run, _("It took too long and was stopped.")))
+            # One that resumes is left to its lease: it is not over.
+            if not KINDS[job.kind].resumes:
+                queue.finish(job, _failed(run, _("It took too long and was stopped.")))
             raise
         finish(run, outcome)
 

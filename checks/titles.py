@@ -16,6 +16,7 @@ TITLES: dict[str, str | Promise] = {
     "check.all": gettext_lazy("Check everything"),
     "discovery": gettext_lazy("Look for stacks and services"),
     "maintenance": gettext_lazy("Delete what was kept long enough"),
+    "update": gettext_lazy("Update %(subject)s"),
 }
 LABELS: dict[str, str | Promise] = {
     "check.service": gettext_lazy("Service checks"),
@@ -23,12 +24,17 @@ LABELS: dict[str, str | Promise] = {
     "check.all": gettext_lazy("Full checks"),
     "discovery": gettext_lazy("Discovery"),
     "maintenance": gettext_lazy("Maintenance"),
+    "update": gettext_lazy("Updates"),
 }
 # What `summary["error"]` says where it is a word and not a sentence.
 ERRORS: dict[str, str | Promise] = {
     "worker_lost": gettext_lazy(
         "Its worker ended in the middle of it, three times. The log of the worker says why; "
         "too little memory is the usual reason."
+    ),
+    "left_half_done": gettext_lazy(
+        "Its worker ended in the middle of it again and again: it may be half done. Compare what "
+        "runs with the compose file. The log of the worker says why it ends."
     ),
     "cancelled": gettext_lazy("Somebody cancelled it."),
 }
@@ -64,7 +70,9 @@ def asked_by(job: Job) -> str:
         case Job.Reason.API:
             return _("%(who)s, by the API") % {"who": job.created_by or _("a program")}
         case Job.Reason.WEBHOOK:
-            return _("a webhook")
+            if not job.created_by:
+                return _("a webhook")
+            return _("%(who)s, by a webhook") % {"who": job.created_by}
         case Job.Reason.SCHEDULE:
             return _("the schedule")
         case _reason:

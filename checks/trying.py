@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextvars
-from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from threading import Thread
 
 from django.conf import settings
 from django.utils import timezone
@@ -19,6 +15,7 @@ from checks.registry.docker_config import Logins, read_config
 from checks.registry.reference import Reference
 from checks.registry.visit import FAILED, REACH, Step, visit
 from checks.remotes import access_of
+from dockrev.aside import begin
 from dockrev.turns import turns
 
 LIMIT = 10.0  # seconds in all
@@ -54,26 +51,12 @@ def try_out(host: str) -> Tried:
 
     with turns.aside():
         try:
-            access, steps = _begin(go).result(LIMIT)
+            access, steps = begin(go).result(LIMIT)
         except TimeoutError:
             text = _("%(host)s did not answer within %(limit)d s.")
             return Tried(host, [Step(REACH, FAILED, text % {"host": host, "limit": LIMIT})])
     rests.exchange({host: access.traffic}, timezone.now())
     return Tried(host, steps)
-
-
-def _begin(go: Callable[[], Visited]) -> Future[Visited]:
-    """Start a thread that asks no database. Whoever drips, or a helper, may hold it for longer."""
-    future: Future[Visited] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(go())
-        except BaseException as error:  # whatever it is, who waits must hear of it
-            future.set_exception(error)
-
-    Thread(target=contextvars.copy_context().run, args=(run,), daemon=True).start()
-    return future
 
 
 def _reference(host: str) -> Reference | None:

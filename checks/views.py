@@ -12,12 +12,16 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from checks import chronicle, findings, history, overview, policies, results
+from checks import chronicle, findings, history, hosts, overview, policies, results
+from checks.automatic import shown as automatic
 from checks.explaining import dropped_words
+from checks.holds import CHANGING
 from checks.kinds import KINDS
-from checks.models import Candidate, IgnoreRule, Job, Registry, Service
+from checks.models import Candidate, IgnoreRule, Job, Registry, Replaced, Service
 from checks.policy_form import PolicyForm
 from checks.releases import markup, reading
+from checks.updating.job import NoWayBack, way_back
+from dockrev import probes
 from dockrev.errors import RateLimited
 from dockrev.pages import PageRequest, given, page_of, words_of
 from dockrev.permissions import Role, requires, role_of
@@ -36,7 +40,12 @@ def show_overview(request: PageRequest) -> HttpResponse:
         words=words_of(request),
         page=request.GET.get("page"),
     )
-    context = {"overview": looked, "page": looked.page, "compose_dirs": settings.COMPOSE_DIRS}
+    context = {
+        "overview": looked,
+        "page": looked.page,
+        "compose_dirs": settings.COMPOSE_DIRS,
+        "concerns": probes.concerns(),
+    }
     return render(request, "checks/overview.html", context)
 
 
@@ -61,7 +70,8 @@ def change_policy(request: PageRequest, stack_id: str, service_id: str) -> HttpR
 
 
 def _service(stack_id: str, service_id: str) -> Service:
-    services = Service.objects.with_policies().select_related("stack__host", "image")
+    services = Service.objects.with_policies().with_pauses()
+    services = services.select_related("stack__host", "image")
     return get_object_or_404(services, pk=service_id, stack_id=stack_id)
 
 
@@ -84,13 +94,16 @@ def _service_page(request: PageRequest, service: Service, form: PolicyForm) -> H
         "offer": overview.offer(candidates),
         "form": form,
         "rows": form.rows(),
-        "minimum_age": form.place.held["minimumAge"].value,
-        "platform": form.place.held["platform"].value or service.platform,
+        "minimum_age": form.level.held["minimumAge"].value,
+        "platform": form.level.held["platform"].value or service.platform,
         "steps": overview.side_by_side(service, there),
         "rules": _rules(service, there),
         "registry": Registry.objects.filter(host=service.registry).first(),
         "tags_left": dropped_words(service.tags_left),
         "checking": checking,
+        "changing": CHANGING,
+        "way_back": _way_back(service),
+        **automatic.shown(form.level, candidates, timezone.now()),
         "jobs": Job.objects.filter(service_id=service.pk).defer("params")[:RECENT],
     }
     return render(request, "checks/service.html", context)
@@ -184,6 +197,16 @@ def _rules(
     ]
 
 
+def _way_back(service: Service) -> Replaced | None:
+    """What a rollback would go back to; none where there is no way."""
+    if hosts.reason_not_to_change(service.stack.host):
+        return None
+    try:
+        return way_back(service)
+    except NoWayBack:
+        return None
+
+
 def _past(service: Service) -> list[tuple[Candidate, chronicle.Event]]:
     """The last candidates that are over, each with what ended it."""
     over = chronicle.candidates_of(service).exclude(closed_at=None).order_by("-closed_at", "-pk")
@@ -199,8 +222,8 @@ def _log_after(job: Job, after: int) -> dict[str, object]:
 
 
 def _rate(job: Job, now: datetime) -> float:
-    """How many a second, since the job started."""
-    if job.started_at is None or not job.progress_done:
+    """How many a second, since the job started; of services that are changed nobody counts so."""
+    if job.started_at is None or not job.progress_done or job.kind in CHANGING:
         return 0.0
     seconds = ((job.finished_at or now) - job.started_at).total_seconds()
     return job.progress_done / seconds if seconds > 0 else 0.0

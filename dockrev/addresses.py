@@ -99,6 +99,14 @@ def named_by(host: str) -> AbstractContextManager[None]:
     return _holding(Policy.OUTSIDE if _is_public(host) else _held.get())
 
 
+def connect(host: str, port: int, timeout: float) -> socket.socket:
+    """Connect as the policy has it, for protocols that no library of HTTP speaks. Raises OSError.
+
+    No proxy is asked, and where `deadlines.until` holds, this ends by then.
+    """
+    return _create_connection((host, port), timeout)
+
+
 def refuse_literal(host: str) -> None:
     """Raise Forbidden if `host` is written as an address, and one that may not be called."""
     try:

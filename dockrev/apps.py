@@ -16,13 +16,20 @@ class DockrevConfig(AppConfig):
         from django.contrib.sessions.models import Session  # noqa: PLC0415 - models load after apps
         from django_q.models import Task  # noqa: PLC0415 - the same
 
-        from dockrev import probes, retention, sections, system_checks  # noqa: PLC0415 - models load after apps
-        from dockrev.schedule_pages import SECTION  # noqa: PLC0415 - the same
+        from dockrev import (  # noqa: PLC0415 - models load after apps
+            instance_pages,
+            probes,
+            retention,
+            schedule_pages,
+            sections,
+            system_checks,
+        )
 
         addresses.enforce()
         register_converter(Id, "id")
         system_checks.register_all()
-        sections.register(SECTION)
+        for page in (instance_pages, schedule_pages):
+            sections.register(page.SECTION)
         probes.HEALTH["worker"] = probes.worker_health
         retention.register(
             "sessions", lambda before: Session.objects.filter(expire_date__lt=before)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import ssl
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ MOST_CERTIFICATES = 20
 
 # Private CAs write the end of all years for "never", which is in none in zones east of Greenwich.
 _FIRST, _LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
+_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]{1,60})-----")
 
 
@@ -33,6 +35,11 @@ class Authority:
 
     name: str
     ends_at: datetime
+
+
+def bundle() -> str:
+    """The file or folder of authorities that the environment names; empty where it names none."""
+    return next(filter(None, map(os.environ.get, _VARIABLES)), "")
 
 
 def normal(text: str) -> str:

@@ -34,14 +34,16 @@ from django_q.signing import BadSignature, SignedPackage
 from django_q.worker import worker
 
 from dockrev import parenthood
-from dockrev.dispatch import Cluster, cluster_settings
-from dockrev.ticks import SHARES
+from dockrev.dispatch import CLUSTERS, Cluster, cluster_settings
+from dockrev.ticks import BESIDE, SHARES
 
 logger = logging.getLogger(__name__)
 
 GUARD_SECONDS = 0.5
 TROUBLE_PAUSE = 2.0
 _LOCK_WAIT = 1.0
+_LONGEST_FAREWELL = 10.0
+_RECYCLED = -2  # what django-q2's worker sets its timer to when it did enough and leaves
 _STOP = "STOP"  # what django-q2's worker takes for the end
 _fork = multiprocessing.get_context("fork")
 
@@ -81,6 +83,10 @@ class Messages:
                 logger.exception("a worker could not ask for work")
                 time.sleep(TROUBLE_PAUSE)
         return _STOP
+
+    def are_over(self) -> bool:
+        """Whether no more of them will be taken."""
+        return bool(self._stopping.value)
 
     def put(self, done: dict[str, Any]) -> None:
         """Note what came of the message in hand. Called with a lock that the sentinel waits for,
@@ -148,14 +154,14 @@ class WatchedSentinel(Sentinel):  # type: ignore[misc]  # django-q2 has no types
             process.join()
 
     def _has_run_over(self, process: Any) -> bool:
-        """Count a worker's time down while it works, and say whether it is over."""
+        """Count a worker's time down while it works, and say whether it is over, or it leaves."""
         lock = process.timer.get_lock()
         if not lock.acquire(timeout=_LOCK_WAIT):
             return False  # somebody stopped it at an odd moment
         try:
             if process.timer.value > 0:
                 process.timer.value = max(0, process.timer.value - GUARD_SECONDS)
-            return bool(process.timer.value == 0)
+            return process.timer.value in (0, _RECYCLED)
         finally:
             lock.release()
 
@@ -180,8 +186,22 @@ def _hand_out_again(cluster: Cluster) -> None:
 
 
 def _work(messages: Messages, timer: Any, timeout: int) -> None:
+    leaving = threading.Event()
+    threads = [
+        threading.Thread(
+            target=run, args=(lambda: leaving.is_set() or messages.are_over(),), daemon=True
+        )
+        for run in (BESIDE if CLUSTERS[0] == Conf.CLUSTER_NAME else ())
+    ]
+    for thread in threads:
+        thread.start()
     worker(messages, messages, timer, timeout)
+    leaving.set()
+    # It was replaced already, and what its threads have in hand may come to its end.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     messages.settle()  # one that ran over its time left without asking for the next
+    for thread in threads:
+        thread.join(_LONGEST_FAREWELL)
 
 
 class ClusterProcess:

@@ -56,6 +56,12 @@ class InvalidSignature(ApiError):
     status, code = 401, "invalid_signature"
 
 
+class NotAllowed(ApiError):
+    """It is known who asks, and they may not do this."""
+
+    status, code = 403, "permission_denied"
+
+
 class CsrfFailed(ApiError):
     status, code = 403, "permission_denied"
 
@@ -102,7 +108,9 @@ class Busy(ApiError):
 
 
 def error_body(code: str, message: str, details: dict[str, Any] | None = None) -> dict[str, Any]:
-    return {"error": {"code": code, "message": message, "details": details or {}}}
+    """A message may repeat what was given, and half of a surrogate pair is in no UTF-8."""
+    written = message.encode(errors="replace").decode()
+    return {"error": {"code": code, "message": written, "details": details or {}}}
 
 
 def json_error(error: ApiError) -> JsonResponse:

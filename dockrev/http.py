@@ -27,8 +27,8 @@ from requests.utils import (
     get_environ_proxies,
     select_proxy,
 )
-from urllib3 import HTTPResponse, Timeout
-from urllib3.exceptions import HTTPError, ProtocolError
+from urllib3 import HTTPResponse, Timeout, disable_warnings
+from urllib3.exceptions import HTTPError, InsecureRequestWarning, ProtocolError
 
 from dockrev import __version__, addresses, authorities, deadlines
 from dockrev.unreachable import is_unknown_authority, reason
@@ -50,7 +50,6 @@ _HEADERS = {
 _PLAIN = re.compile(
     r"(https?://[a-z0-9][a-z0-9.-]*(?::[0-9]{1,5})?)((?!.*/[./])/[A-Za-z0-9._~!$&'()*+,;=:@/?-]*)"
 )
-_AUTHORITIES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _PROXY_VARIABLES = tuple(
     written
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
@@ -59,6 +58,7 @@ _PROXY_VARIABLES = tuple(
 
 # urllib3 writes paths into its debug lines and warnings.
 logging.getLogger("urllib3").setLevel(logging.ERROR)
+disable_warnings(InsecureRequestWarning)  # somebody chose so, and the page says it
 
 
 class Unreachable(Exception):
@@ -222,7 +222,7 @@ def _way(server: _Server, verify: bool | str, *, direct: bool) -> tuple[dict[str
     if proxies:
         addresses.refuse_literal(server.host)
     if verify is True:
-        verify = next(filter(None, map(os.environ.get, _AUTHORITIES)), True)
+        verify = authorities.bundle() or True
     return proxies, verify
 
 

@@ -7,7 +7,7 @@ the number that it claimed with, so a worker that was only slow cannot overwrite
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from django.conf import settings
 from django.db import models
@@ -24,16 +24,18 @@ Row = TypeVar("Row", bound="Leased", covariant=True)
 class LeasedQuerySet(models.QuerySet[Row]):
     """Conditional updates: each says by its count whether the row was still ours to change."""
 
+    lease: ClassVar[timedelta] = LEASE
+
     def held(self, row: Leased) -> Self:
         """The row, if it is still held under the claim that `row` was made with."""
         return self.filter(pk=row.pk, attempts=row.attempts, lease_until__isnull=False)
 
     def take(self, now: datetime, **changes: Any) -> int:
         """Claim every row of this query set."""
-        return self.update(attempts=F("attempts") + 1, lease_until=now + LEASE, **changes)
+        return self.update(attempts=F("attempts") + 1, lease_until=now + self.lease, **changes)
 
-    def renew(self, row: Leased, now: datetime) -> bool:
-        return self.held(row).update(lease_until=now + LEASE) == 1
+    def renew(self, row: Leased, now: datetime, lease: timedelta | None = None) -> bool:
+        return self.held(row).update(lease_until=now + (lease or self.lease)) == 1
 
     def release(self, row: Leased, **changes: Any) -> bool:
         """Write a result and let go. False: the row was taken away meanwhile."""

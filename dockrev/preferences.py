@@ -17,6 +17,12 @@ class Preferences:
     public_base_url: str = ""
     retention_days: int = 90
     deliveries_most: int = 100_000
+    language: str = settings.LANGUAGE_CODE
+    backups_keep: int = 3
+    backup_days: int = 0
+    backup_limit_mb: int = 1024
+    backup_required: bool = True
+    updates_at_once: int = 1
 
 
 NAMES = tuple(field.name for field in fields(Preferences))
@@ -32,9 +38,20 @@ def load() -> Preferences:
 
 
 @overload
-def get(key: Literal["public_base_url"]) -> str: ...
+def get(key: Literal["public_base_url", "language"]) -> str: ...
 @overload
-def get(key: Literal["retention_days", "deliveries_most"]) -> int: ...
+def get(
+    key: Literal[
+        "retention_days",
+        "deliveries_most",
+        "updates_at_once",
+        "backups_keep",
+        "backup_days",
+        "backup_limit_mb",
+    ],
+) -> int: ...
+@overload
+def get(key: Literal["backup_required"]) -> bool: ...
 def get(key: str) -> Any:
     return getattr(load(), key)
 

@@ -8,7 +8,7 @@ words serve both databases and every migration.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
@@ -19,28 +19,40 @@ from django.db.models.sql import InsertQuery
 from dockrev.backends.sqlite3.base import DatabaseWrapper as SQLite
 from dockrev.fields import IdField
 
+_MARK = datetime(1, 1, 1, tzinfo=UTC)  # a moment that no query is about
+
 
 class Select:
-    """A SELECT of columns. `build` gets a text for each name and returns a `values_list`."""
+    """A SELECT of columns. `build` gets a text for each name, and a moment for each of `moments`,
+    and returns a `values_list`."""
 
-    def __init__(self, build: Callable[..., models.QuerySet[Any, Any]], *names: str) -> None:
-        self._build, self._names = build, names
+    def __init__(
+        self,
+        build: Callable[..., models.QuerySet[Any, Any]],
+        *names: str,
+        moments: Sequence[str] = (),
+    ) -> None:
+        self._build, self._names, self._moments = build, names, moments
 
     @cached_property
     def _compiled(self) -> _Question:
-        marks = {f"\N{SECTION SIGN}{name}": name for name in self._names}
-        query = self._build(**{name: mark for mark, name in marks.items()}).query
+        texts = {name: f"\N{SECTION SIGN}{name}" for name in self._names}
+        moments = {name: _MARK.replace(day=day) for day, name in enumerate(self._moments, 1)}
+        query = self._build(**texts, **moments).query
+        marks: dict[Any, str] = {mark: name for name, mark in texts.items()}
+        marks |= {_moment(mark): name for name, mark in moments.items()}
         compiler = query.get_compiler(connection=connection)
         sql, params = compiler.as_sql()
         converters = compiler.get_converters([column for column, *_ in compiler.select])
         places = [(at, marks[param]) for at, param in enumerate(params) if param in marks]
         return _Question(sql, list(params), places, compiler, converters)
 
-    def __call__(self, **values: str) -> list[Sequence[Any]]:
+    def __call__(self, **values: str | datetime) -> list[Sequence[Any]]:
         sql, params, places, compiler, converters = self._compiled
         filled = params.copy()
         for at, name in places:
-            filled[at] = values[name]
+            value = values[name]
+            filled[at] = _moment(value) if isinstance(value, datetime) else value
         rows = _run(connections[DEFAULT_DB_ALIAS], sql, filled)
         if rows and converters:
             return list(compiler.apply_converters(rows, converters))

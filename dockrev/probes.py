@@ -7,6 +7,7 @@ waits, so they look at rows and do not call out.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -22,6 +23,22 @@ Health = Literal["ok", "absent", "down"]
 
 
 HEALTH: dict[str, Callable[[], Health]] = {}
+
+
+@dataclass(frozen=True)
+class Concern:
+    """What somebody should see to, in words, and the page where that is done."""
+
+    words: str
+    path: str
+
+
+ATTENTION: list[Callable[[], list[Concern]]] = []
+
+
+def concerns() -> list[Concern]:
+    """All that needs attention; each probe takes one query."""
+    return [concern for probe in ATTENTION for concern in probe()]
 
 
 def health() -> dict[str, Health]:

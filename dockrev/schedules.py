@@ -33,6 +33,7 @@ class Default:
 
     `at_once`: the first time is as soon as there is a worker, not when the clock says.
     `at_each_start`: so it is whenever a worker starts, for what was missed without one.
+    `enabled`: whether it is on before anybody said so.
     """
 
     cron: str
@@ -41,6 +42,7 @@ class Default:
     at_once: bool = False
     at_each_start: bool = False
     title: str | Promise = ""
+    enabled: bool = True
 
 
 DEFAULTS: dict[str, Default] = {}
@@ -55,8 +57,9 @@ def register(
     at_once: bool = False,
     at_each_start: bool = False,
     title: str | Promise = "",
+    enabled: bool = True,
 ) -> None:
-    DEFAULTS[name] = Default(cron, action, jitter, at_once, at_each_start, title)
+    DEFAULTS[name] = Default(cron, action, jitter, at_once, at_each_start, title, enabled)
 
 
 def title_of(name: str) -> str:
@@ -120,6 +123,7 @@ def sync(now: datetime) -> None:
         Schedule.objects.get_or_create(
             name=name,
             defaults={
+                "enabled": default.enabled,
                 "cron": default.cron,
                 "jitter_seconds": int(default.jitter.total_seconds()),
                 "next_run_at": now if default.at_once else following(default.cron, now),

@@ -9,8 +9,6 @@ from types import ModuleType
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from django.utils.translation import gettext_lazy as _
-
 from dockrev import __version__
 from dockrev.environment import (
     BadEnvironment,
@@ -42,6 +40,7 @@ HTTP_HOST, HTTP_PORT = http_address()
 DOCKER_HOST = env.str("DOCKREV_DOCKER_HOST", default="")
 COMPOSE_DIRS = [Path(p) for p in env.str("DOCKREV_COMPOSE_DIRS", default="").split(":") if p]
 DOCKER_CONFIG = env.str("DOCKREV_DOCKER_CONFIG", default="")
+HELPER_IMAGE = env.str("DOCKREV_HELPER_IMAGE", default="") or "busybox"
 DOCKER_CERTS = docker_certs()
 INSECURE_REGISTRIES = env.list("DOCKREV_INSECURE_REGISTRIES", default=[])
 PUBLIC_TARGETS_ONLY = env.bool("DOCKREV_PUBLIC_TARGETS_ONLY", default=False)
@@ -198,7 +197,7 @@ Q_CLUSTER = {
     "save_limit": -1,  # Job is the record
     "catch_up": False,
     "scheduler": False,
-    "ALT_CLUSTERS": {"long": {"workers": 1, "timeout": 4 * 3600, "retry": 5 * 3600}},
+    "ALT_CLUSTERS": {"long": {"workers": 2, "timeout": 4 * 3600, "retry": 5 * 3600}},
 }
 
 # --- API --------------------------------------------------------------------------------------
@@ -227,8 +226,10 @@ SPECTACULAR_SETTINGS = {
         "ServiceStatus": "checks.models.Service.Status",
         "StackStatus": "checks.models.Stack.Status",
         "JobStatus": "checks.models.Job.Status",
+        "NotificationStatus": "notifications.models.Notification.Status",
         "Scope": "checks.models.Job.Scope",
         "CandidateStep": "checks.models.Candidate.Step",
+        "TryOutcome": ["ok", "failed", "skipped"],
         "CandidateKind": ["digest", "version"],
         "TargetKind": ["repo", "owner"],
         "ReceiverKind": "integrations.receivers.choices",
@@ -238,7 +239,9 @@ SPECTACULAR_SETTINGS = {
 
 # --- words, time, files -----------------------------------------------------------------------
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", _("English"))]
+# Each in its own words, for whoever cannot read the one that is shown.
+LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
+LANGUAGE_COOKIE_NAME = "dockrev_language"
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = True
 USE_TZ = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -33,6 +34,9 @@ class Share(Protocol):
 
 SHARES: list[Share] = []
 PRELOAD: list[str] = []
+# What runs in a thread of each quick worker, beside its messages, until it is told to leave: what
+# would keep a worker waiting, such as for a server. It is given what says so.
+BESIDE: list[Callable[[Callable[[], bool]], None]] = []
 
 
 def register(share: Share) -> None:
@@ -43,3 +47,8 @@ def register(share: Share) -> None:
 def preload(*modules: str) -> None:
     """Have modules that jobs need imported before the workers are forked, which then share them."""
     PRELOAD.extend(module for module in modules if module not in PRELOAD)
+
+
+def beside(run: Callable[[Callable[[], bool]], None]) -> None:
+    if run not in BESIDE:
+        BESIDE.append(run)

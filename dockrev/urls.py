@@ -8,8 +8,10 @@ from django.urls import include, path
 urlpatterns = [
     path("", include("integrations.webhook_urls")),
     path("", include("dockrev.page_urls")),
+    path("", include("notifications.page_urls")),
     path("", include("checks.page_urls")),
     path("", include("integrations.page_urls")),
+    path("", include("notifications.push_urls")),
     path("api/", include("dockrev.api.urls")),
     path("api/", include("checks.api.urls")),
     path("api/", include("integrations.api.urls")),

@@ -12,13 +12,14 @@ from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import AuthenticationForm
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
-from django.urls import reverse_lazy
+from django.urls import reverse, reverse_lazy
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
+from dockrev import languages
 from dockrev.pages import THEME_COOKIE, THEMES, PageRequest
 from dockrev.permissions import Role, requires, role_of
 from dockrev.sections import ordered
@@ -98,6 +99,8 @@ def show_settings(request: PageRequest) -> HttpResponse:
     context = {
         "sections": sections,
         "themes": THEMES,
+        "languages": settings.LANGUAGES,
+        "language": request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME, ""),
         "role": role_of(request.user).name.lower(),
         "time_zone": settings.TIME_ZONE,
     }
@@ -106,16 +109,33 @@ def show_settings(request: PageRequest) -> HttpResponse:
 
 @require_POST
 @requires(Role.VIEWER)
+def choose_language(request: PageRequest) -> HttpResponse:
+    """Keep a language in this browser, or, without one, go by what the browser asks for."""
+    response = redirect(reverse("settings") + "#appearance")
+    language = request.POST.get("language", "")
+    if language in languages.CODES:
+        _keep(response, settings.LANGUAGE_COOKIE_NAME, language)
+    elif not language:
+        response.delete_cookie(settings.LANGUAGE_COOKIE_NAME, samesite="Lax")
+    return response
+
+
+@require_POST
+@requires(Role.VIEWER)
 def choose_theme(request: PageRequest) -> HttpResponse:
     response = redirect("settings")
     theme = request.POST.get("theme", "")
     if theme in THEMES:
-        response.set_cookie(
-            THEME_COOKIE,
-            theme,
-            max_age=YEAR,
-            samesite="Lax",
-            httponly=True,
-            secure=settings.SESSION_COOKIE_SECURE,
-        )
+        _keep(response, THEME_COOKIE, theme)
     return response
+
+
+def _keep(response: HttpResponse, cookie: str, value: str) -> None:
+    response.set_cookie(
+        cookie,
+        value,
+        max_age=YEAR,
+        samesite="Lax",
+        httponly=True,
+        secure=settings.SESSION_COOKIE_SECURE,
+    )

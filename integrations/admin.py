@@ -12,11 +12,20 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from dockrev.errors import ApiError
 from dockrev.row_admin import RecordAdmin, RowAdmin
-from integrations import ingest, tracking
+from integrations import replaying, tracking
+from integrations.caller_form import CallerForm
 from integrations.forms import HookAccountForm, HookTargetForm, ReceiverForm
 from integrations.hooks import credentials
-from integrations.models import Delivery, DeliveryPart, HookAccount, HookTarget, Receiver
+from integrations.models import (
+    Delivery,
+    DeliveryPart,
+    HookAccount,
+    HookTarget,
+    Receiver,
+    TriggerCaller,
+)
 from integrations.payloads import readable
 
 
@@ -41,6 +50,29 @@ class ReceiverAdmin(RowAdmin):
         return (*self.readonly_fields, "kind") if obj else self.readonly_fields
 
 
+@admin.register(TriggerCaller)
+class TriggerCallerAdmin(RowAdmin):
+    """They are made where their secrets can be shown once: on the trigger's page, or by the API."""
+
+    form = CallerForm
+    list_display = ("name", "receiver", "enabled", "every_stack", "last_used_at")
+    list_filter = ("enabled", "receiver")
+    list_select_related = ("receiver",)
+    search_fields = ("name",)
+    fields = (
+        "name", "enabled", "actions", "every_stack", "stacks", "calls_per_minute",
+        "secret_created_at", "last_used_at",
+    )  # fmt: skip
+    readonly_fields = ("secret_created_at", "last_used_at")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[TriggerCaller]:
+        rows: QuerySet[TriggerCaller] = super().get_queryset(request)
+        return rows.defer("receiver__secret", "receiver__previous_secret")
+
+
 @admin.register(Delivery)
 class DeliveryAdmin(RecordAdmin):
     list_display = ("id", "receiver", "event", "repository", "decision", "reason", "received_at")
@@ -62,9 +94,13 @@ class DeliveryAdmin(RecordAdmin):
     @admin.action(description=_("Replay"))
     def replay(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
         count = 0
-        for delivery in queryset.select_related("receiver"):
-            ingest.replay(delivery)
-            count += 1
+        for delivery in queryset.select_related("receiver", "caller"):
+            try:
+                replaying.replay(delivery)
+            except ApiError as error:
+                self.message_user(request, f"{delivery.pk}: {error.message}", messages.ERROR)
+            else:
+                count += 1
         words = ngettext("%(count)d delivery replayed.", "%(count)d deliveries replayed.", count)
         self.message_user(request, words % {"count": count}, messages.SUCCESS)
 

@@ -69,12 +69,13 @@ def look(*, show: str, words: str) -> Looked:
 
 
 def matching(deliveries: QuerySet[Delivery], words: str) -> QuerySet[Delivery]:
-    """Deliveries that have every word in an id, the repository or an image."""
+    """Deliveries that have every word in an id, the repository, an image or the caller's name."""
     for word in words.split():
         deliveries = deliveries.filter(
             Q(pk__icontains=word)
             | Q(sender_id__icontains=word)
             | Q(repository__icontains=word)
             | Q(images__icontains=word)
+            | Q(caller_name__icontains=word)
         )
     return deliveries

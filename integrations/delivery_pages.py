@@ -9,12 +9,15 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from checks.models import Job, Service
+from dockrev.errors import ApiError
 from dockrev.pages import PageRequest, page_of, words_of
 from dockrev.permissions import Role, requires
-from integrations import delivery_list, ingest
+from integrations import delivery_list, replaying
 from integrations.github.pages import connection_of
+from integrations.ingest import Answer
 from integrations.models import Delivery
 from integrations.payloads import readable
+from integrations.receivers.trigger import Trigger
 
 
 @require_safe
@@ -30,13 +33,15 @@ def show_deliveries(request: PageRequest) -> HttpResponse:
 @require_safe
 @requires(Role.VIEWER)
 def show_delivery(request: PageRequest, delivery_id: str) -> HttpResponse:
-    deliveries = Delivery.objects.select_related("receiver").defer(
+    deliveries = Delivery.objects.select_related("receiver", "caller").defer(
         "receiver__secret", "receiver__previous_secret"
     )
     delivery = get_object_or_404(deliveries, pk=delivery_id)
     job_ids = [*delivery.job_ids, *delivery.reused_job_ids]
     context = {
         "delivery": delivery,
+        "is_call": delivery.receiver.kind == Trigger.kind,
+        "no_replay": replaying.why_not(delivery),
         "payload": readable(delivery.payload),
         "jobs": Job.objects.filter(pk__in=job_ids[:100]).defer("params"),
         "services": Service.objects.filter(
@@ -49,10 +54,24 @@ def show_delivery(request: PageRequest, delivery_id: str) -> HttpResponse:
 @require_POST
 @requires(Role.OPERATOR)
 def replay_delivery(request: PageRequest, delivery_id: str) -> HttpResponse:
-    delivery = get_object_or_404(Delivery.objects.select_related("receiver"), pk=delivery_id)
-    answer = ingest.replay(delivery)
-    if answer.job_ids or answer.reused_job_ids:
+    rows = Delivery.objects.select_related("receiver", "caller")
+    delivery = get_object_or_404(rows, pk=delivery_id)
+    try:
+        answer = replaying.replay(delivery)
+    except ApiError as error:
+        messages.error(request, error.message)
+        return redirect("delivery", delivery_id)
+    if delivery.receiver.kind == Trigger.kind:
+        _tell_of_call(request, answer)
+    elif answer.job_ids or answer.reused_job_ids:
         messages.success(request, _("Replayed: its services are being checked."))
     else:
         messages.success(request, _("Replayed: there was nothing to check."))
     return redirect("delivery", delivery_id)
+
+
+def _tell_of_call(request: PageRequest, answer: Answer) -> None:
+    if answer.decision == Delivery.Decision.PROCESSED:
+        messages.success(request, _("Replayed: it was asked for again."))
+    else:
+        messages.error(request, _("Replayed, and refused."))

@@ -90,7 +90,9 @@ def _page(
 
 def _delivery(request: PageRequest) -> Delivery | None:
     wanted = given(request.GET, "delivery")
-    return get_object_or_404(Delivery, pk=wanted[:32]) if wanted else None
+    if not wanted:
+        return None
+    return get_object_or_404(Delivery, pk=wanted[:32], receiver__kind__in=RECEIVERS)
 
 
 def _chosen(request: PageRequest, known: list[Known], delivery: Delivery | None) -> Known:

@@ -13,7 +13,17 @@ from integrations.hooks.provider import MAX_HOOK_ID
 from integrations.paths import token_hash
 
 
-class Receiver(models.Model):
+class Paced(models.Model):
+    """Its calls are counted for a minute from the first: see `integrations.pace`."""
+
+    minute_began_at = models.DateTimeField(null=True, editable=False)
+    minute_calls = models.PositiveIntegerField(default=0, editable=False)
+
+    class Meta:
+        abstract = True
+
+
+class Receiver(Paced):
     """Takes one registry's calls. Off, or without a secret, it takes none.
 
     `previous_secret` stays valid until `previous_until`, so that a rotation loses no call.
@@ -77,11 +87,60 @@ class Receiver(models.Model):
         return token_hash(self.kind, secret) if secret and is_token else ""
 
 
+class TriggerCaller(Paced):
+    """One who may call a trigger, with a secret of its own, of which only the hash is kept.
+
+    It may do what is in `actions`, to whatever is there where `every_stack` says so, else to its
+    `stacks`. As one of these is deleted, it is gone from here, too; where none is left, it may do
+    nothing. The secret before the present one counts until `previous_until`.
+    """
+
+    class Action(models.TextChoices):
+        CHECK = "check", _("have something checked")
+        DRY_RUN = "dry-run", _("have an update planned (dry run)")
+        UPDATE = "update", _("have something updated")
+
+    id = IdField("clr")
+    receiver = models.ForeignKey(
+        Receiver, models.CASCADE, related_name="callers", verbose_name=_("receiver"), db_index=False
+    )
+    name = models.CharField(_("name"), max_length=60)
+    # The name as it is compared: nobody tells the full-width letters from the others.
+    name_key = models.CharField(max_length=2000, editable=False)
+    enabled = models.BooleanField(_("enabled"), default=True)
+    actions = models.JSONField(_("may"), default=list)
+    every_stack = models.BooleanField(_("every stack"), default=False)
+    stacks = models.ManyToManyField(
+        "checks.Stack", related_name="+", blank=True, verbose_name=_("stacks")
+    )
+    calls_per_minute = models.PositiveIntegerField(_("calls in a minute"), default=30)
+    secret_hash = models.CharField(max_length=64, unique=True, editable=False)
+    secret_created_at = models.DateTimeField(_("secret since"), editable=False)
+    previous_hash = models.CharField(max_length=64, blank=True, db_index=True, editable=False)
+    previous_until = models.DateTimeField(null=True, editable=False)
+    last_used_at = models.DateTimeField(_("last used"), null=True, editable=False)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        ordering = ["name_key"]
+        verbose_name = _("caller of a trigger")
+        verbose_name_plural = _("callers of triggers")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["receiver", "name_key"], name="one_caller_per_trigger_and_name"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Delivery(models.Model):
     """One call that proved who it is from, and what became of it.
 
     `payload` is the body's bytes as they came. `waiting_for_job` names the fallback discovery
-    after which the delivery is matched again.
+    after which the delivery is matched again. Of a call of the trigger `event` is the action,
+    `action` the scope and `repository` what was named; see `integrations.trigger_history`.
     """
 
     class Decision(models.TextChoices):
@@ -132,6 +191,18 @@ class Delivery(models.Model):
     callback_told = models.CharField(_("told"), max_length=16, blank=True)
     callback_status = models.PositiveIntegerField(_("its answer"), null=True, blank=True)
     callback_error = models.CharField(_("callback's error"), max_length=300, blank=True)
+    # Who called the trigger; empty where that knew the receiver's own secret. The name stays.
+    caller = models.ForeignKey(
+        TriggerCaller,
+        models.SET_NULL,
+        null=True,
+        editable=False,
+        related_name="deliveries",
+        verbose_name=_("caller"),
+    )
+    caller_name = models.CharField(_("caller's name"), max_length=60, blank=True)
+    # Why a call of the trigger was refused, in the words of its answer.
+    refusal = models.CharField(_("refusal"), max_length=300, blank=True)
     # An example that somebody had sent from here: no event of its registry.
     is_test = models.BooleanField(_("a test"), default=False, editable=False)
     payload = models.BinaryField(_("payload"))

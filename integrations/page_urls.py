@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from django.urls import path
 
-from integrations import delivery_pages, explain_pages, receiver_pages
+from integrations import caller_pages, delivery_pages, explain_pages, receiver_pages
 from integrations.github import pages as github_pages
 from integrations.hooks import pages as hook_pages
 
 _github = "settings/github-packages"
+
+_callers = "settings/receivers/<id:receiver_id>/callers"
 
 _hooks = "settings/hook-accounts"
 
@@ -34,6 +36,8 @@ urlpatterns = [
         receiver_pages.test_receiver,
         name="test_receiver",
     ),
+    path(f"{_callers}/add", caller_pages.add_caller, name="add_caller"),
+    path(f"{_callers}/<id:caller_id>", caller_pages.show_caller, name="caller"),
     path(_github, github_pages.show, name="github_packages"),
     path(f"{_github}/work", github_pages.show_work, name="github_work"),
     path(f"{_github}/add", github_pages.add, name="github_add"),

@@ -21,12 +21,13 @@ from dockrev.fields import MASK
 from dockrev.pages import PageRequest, given
 from dockrev.permissions import Role, requires
 from dockrev.sections import Section
-from integrations import roster, rotation, walk
+from integrations import caller_list, roster, rotation, walk
 from integrations.callbacks import base_url, shown_url, whole_url
 from integrations.forms import ReceiverForm
 from integrations.models import Receiver
 from integrations.receivers import CALLERS, RECEIVERS
 from integrations.receivers.base import Caller, Option
+from integrations.receivers.trigger import Trigger
 
 RECENT = 5  # deliveries on a receiver's page
 
@@ -166,6 +167,8 @@ def _page(
         "snippet": _snippet(caller, url, new_secret),
         "docs": f"docs/{caller.docs}" if caller.docs else "",
         "recent": deliveries[:RECENT],
+        "is_trigger": stored.kind == Trigger.kind,
+        "callers": caller_list.look(stored) if stored.kind == Trigger.kind else [],
         "accounts": list(stored.accounts.order_by("id")),
         **more,
     }

@@ -34,7 +34,7 @@ class Known:
 
     @property
     def is_receiver(self) -> bool:
-        """Whether what it takes are deliveries."""
+        """Whether a registry calls it, with images; else what is asked for is work."""
         return self.row.kind in RECEIVERS
 
     @property

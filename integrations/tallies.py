@@ -15,7 +15,7 @@ from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
-from integrations.models import Receiver
+from integrations.models import Delivery, Receiver
 
 FLUSH_EVERY = 1.0
 WINDOW = 60.0
@@ -31,6 +31,7 @@ class Tallies:
         self._refused: Counter[str] = Counter()  # by kind
         self._while_off: Counter[str] = Counter()  # by receiver
         self._accepted: dict[str, datetime] = {}  # by receiver
+        self._again: dict[str, tuple[int, datetime]] = {}  # by delivery
         self._failures: dict[str, deque[float]] = {}  # by address
         self._timer: threading.Timer | None = None
 
@@ -51,6 +52,13 @@ class Tallies:
             self._accepted[receiver_id] = now
             self._write_soon()
 
+    def again(self, delivery_id: str, now: datetime) -> None:
+        """Count one more call that a delivery stands for."""
+        with self._lock:
+            count, _before = self._again.get(delivery_id, (0, now))
+            self._again[delivery_id] = (count + 1, now)
+            self._write_soon()
+
     def too_many_failures(self, address: str) -> bool:
         """Note a failure of an address; True if it has had its share."""
         now = time.monotonic()
@@ -69,6 +77,7 @@ class Tallies:
             refused, self._refused = self._refused, Counter()
             while_off, self._while_off = self._while_off, Counter()
             accepted, self._accepted = self._accepted, {}
+            again, self._again = self._again, {}
             self._timer = None
         for kind, count in refused.items():
             _write_refused(kind, count)
@@ -77,6 +86,9 @@ class Tallies:
             rows.update(disabled_count=F("disabled_count") + count)
         for receiver_id, at in accepted.items():
             Receiver.objects.filter(pk=receiver_id).update(last_accepted_at=at, refused_since=0)
+        for delivery_id, (count, at) in again.items():
+            calls = Delivery.objects.filter(pk=delivery_id)
+            calls.update(attempts=F("attempts") + count, last_received_at=at)
 
     def _write_soon(self) -> None:
         if self._timer is None:

@@ -99,7 +99,8 @@ class TriggerCall(SelfProving):
         responses={202: TriggerAnswer},
     )
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Have a service, a stack or everything checked, and people told what is found."""
+        """Have a service, a stack or everything checked, and people told what is found; or updated,
+        as `POST /api/updates` does."""
         incoming = Incoming(calls.headers(request.META), read_body(request.META, Trigger.max_body))
-        queued = trigger.take(incoming, address=client_address(request.META))
-        return JsonResponse({"ok": True, "jobId": queued.job_id}, status=202)
+        jobs = trigger.take(incoming, address=client_address(request.META))
+        return JsonResponse({"ok": True, **jobs}, status=202)

@@ -14,12 +14,13 @@ from django.utils.translation import gettext as _
 
 from dockrev.fields import MASK
 from notifications.channels import TRANSPORTS
+from notifications.channels.base import Transport
 
 
 def masked(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration as it may be shown: of a URL no more than where it leads."""
-    hidden = TRANSPORTS[kind].secret_fields
-    return {name: _masked(value, secret=name in hidden) for name, value in config.items()}
+    transport = TRANSPORTS[kind]
+    return {name: _shown(transport, name, value) for name, value in config.items()}
 
 
 def cleaned(kind: str, given: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
@@ -33,18 +34,23 @@ def cleaned(kind: str, given: Mapping[str, Any], stored: Mapping[str, Any]) -> d
     whole = dict(stored)
     for name in transport.form.base_fields:
         if name in given:
-            secret = name in transport.secret_fields
-            whole[name] = _kept(given[name], stored.get(name), secret=secret)
+            whole[name] = _kept(transport, name, given[name], stored.get(name))
     for name in given:
         if name not in transport.form.base_fields:
             raise ValidationError({name: _("This channel has no such field.")})
-    form = transport.form(_typed(whole))
+    form = transport.form(_typed(transport.completed(whole, stored)))
     if not form.is_valid():
         raise ValidationError({name: messages[0] for name, messages in form.errors.items()})
     before = stored.get(transport.address)
     if before and _origin(before) != _origin(form.cleaned_data[transport.address]):
         _require_anew(transport.secret_fields, given, stored)
     return {name: value for name, value in form.cleaned_data.items() if value not in (None, "", {})}
+
+
+def _shown(transport: type[Transport], name: str, value: Any) -> Any:
+    if name in transport.shows_scheme and isinstance(value, str) and "://" in value:
+        return f"{value.partition('://')[0]}://{MASK}"
+    return _masked(value, secret=name in transport.secret_fields)
 
 
 def _masked(value: Any, *, secret: bool) -> Any:
@@ -66,12 +72,13 @@ def _masked_url(url: str) -> str:
     return f"{bare}/{MASK}" if rest else url
 
 
-def _kept(given: Any, stored: Any, *, secret: bool) -> Any:
-    if secret and given == "":
+def _kept(transport: type[Transport], name: str, given: Any, stored: Any) -> Any:
+    if name in transport.secret_fields and given == "":
         return stored
-    if isinstance(given, dict) and isinstance(stored, dict):
-        return {name: stored.get(name) if part == MASK else part for name, part in given.items()}
-    shown = _masked(stored, secret=secret) if stored else None
+    if isinstance(given, dict):
+        before = stored if isinstance(stored, dict) else {}
+        return {name: before.get(name) if part == MASK else part for name, part in given.items()}
+    shown = _shown(transport, name, stored) if stored else None
     return stored if given is not None and given == shown else given
 
 
@@ -85,7 +92,7 @@ def _origin(url: str) -> tuple[str, str]:
 def _require_anew(
     secrets: Iterable[str], given: Mapping[str, Any], stored: Mapping[str, Any]
 ) -> None:
-    wrong = _("The URL leads to another server now: enter this again, or null to have none.")
+    wrong = _("The URL leads to another server now: enter this again, or have none.")
     kept = [name for name in sorted(secrets) if stored.get(name) and _is_kept(given, name)]
     if kept:
         raise ValidationError(dict.fromkeys(kept, wrong))

@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -27,11 +27,17 @@ class Received:
 
 @dataclass
 class Sink:
-    """`answers` are the statuses of the next requests; then it is 204 for ever."""
+    """`answers` are the statuses of the next requests; then it is 204 for ever. `headers` and
+    `body` go with those. `delay` is how many seconds it takes for each answer, and while
+    `answering` is not set there is none."""
 
     url: str = ""
     received: list[Received] = field(default_factory=list)
     answers: list[int] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    delay: float = 0.0
+    answering: threading.Event = field(default_factory=threading.Event)
     arrived: threading.Condition = field(default_factory=threading.Condition)
 
     def wait_for(self, count: int) -> list[Received]:
@@ -48,17 +54,26 @@ class Sink:
 @contextmanager
 def sink() -> Iterator[Sink]:
     kept = Sink()
+    kept.answering.set()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             with kept.arrived:
                 kept.received.append(Received(time.time(), dict(self.headers), body))
-                status = kept.answers.pop(0) if kept.answers else 204
+                refuses = bool(kept.answers)
+                status = kept.answers.pop(0) if refuses else 204
                 kept.arrived.notify_all()
-            self.send_response(status)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            time.sleep(kept.delay)
+            kept.answering.wait()
+            with suppress(BrokenPipeError):  # who asked may not have waited so long
+                self.send_response(status)
+                for name, value in kept.headers.items() if refuses else ():
+                    self.send_header(name, value)
+                answer = kept.body if refuses and status >= 400 else b""
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
 
         def log_message(self, format: str, *args: Any) -> None:
             pass
@@ -71,6 +86,7 @@ def sink() -> Iterator[Sink]:
     try:
         yield kept
     finally:
+        kept.answering.set()
         server.shutdown()
         server.server_close()
         thread.join()

@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 
 from checks import archiving, findings
 from checks.api.shapes import ServiceFacts, ServiceList, StackFacts, StackList, StackWhole
+from checks.automatic import pauses
 from checks.models import Candidate, Service, Stack
 from checks.models.stacks import ARCHIVED, ServiceQuerySet
 from dockrev.api.answers import PageQuery, one_of, page_of, query
@@ -113,6 +114,17 @@ class ServiceRestore(APIView):
         return Response(ServiceFacts(service).data)
 
 
+class ServiceResume(APIView):
+    writes = Role.OPERATOR
+
+    @extend_schema(request=None, responses=ServiceFacts)
+    def post(self, request: Request, service_id: str) -> Response:
+        """End the pause after which it updates itself again, as its policy says; without one
+        nothing changes."""
+        pauses.resume(service_of(service_id))
+        return Response(ServiceFacts(service_of(service_id)).data)
+
+
 def stacks() -> QuerySet[Any]:
     """Stacks with what their services come to."""
     checked = Max("services__checked_at", filter=Q(services__archived_at=None))
@@ -125,6 +137,7 @@ def services() -> ServiceQuerySet:
     unclosed = Candidate.objects.unclosed().select_related("image")
     return (
         Service.objects.with_policies()
+        .with_pauses()
         .select_related("image")
         .prefetch_related(Prefetch("candidates", unclosed, to_attr="unclosed"))
         .order_by("stack__name", "stack_id", "name")

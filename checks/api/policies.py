@@ -18,7 +18,7 @@ from checks.api.inventory import service_of, services
 from checks.api.policy_shapes import PolicyChange, PolicyFacts, SharedPolicyFacts
 from checks.api.shapes import ServiceFacts
 from checks.models import Stack
-from checks.policies import Place
+from checks.policies import Level
 from checks.versions.patterns import BadPattern
 from checks.versions.policies import FIELDS, text_of
 from dockrev.api.answers import body, one_of
@@ -77,16 +77,16 @@ class PolicyForAll(APIView):
         return Response(_shared(policies.of_all()))
 
 
-def _change(place: Place, request: Request) -> None:
+def _change(level: Level, request: Request) -> None:
     changes = body(PolicyChange, request)
     for name, value in changes.items():
         try:
             changes[name] = None if value is None else FIELDS[name].read(text_of(value))
         except BadPattern as error:
             raise InvalidArgument(name, str(error), position=error.position) from None
-    policies.change(place, changes, request.user.get_username())
+    policies.change(level, changes, request.user.get_username())
 
 
-def _shared(place: Place) -> dict[str, Any]:
-    reach, count = policies.reach(place)
-    return {**PolicyFacts(place).data, "services": count, "reach": reach}
+def _shared(level: Level) -> dict[str, Any]:
+    reach, count = policies.reach(level)
+    return {**PolicyFacts(level).data, "services": count, "reach": reach}

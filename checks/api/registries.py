@@ -62,6 +62,9 @@ class RegistryFacts(serializers.Serializer[Known]):
     lastAnsweredAt = Moment(source="answered_at", allow_null=True)
     restsUntil = serializers.SerializerMethodField()
     lastError = NoneIfEmpty(source="row.last_error")
+    unreachableSince = serializers.SerializerMethodField(
+        help_text=_("Since when no answer came; null where one did.")
+    )
     limit = serializers.SerializerMethodField()
 
     def get_id(self, known: Known) -> str | None:
@@ -74,6 +77,11 @@ class RegistryFacts(serializers.Serializer[Known]):
     def get_restsUntil(self, known: Known) -> Any:
         until = known.row.cooldown_until
         return Moment().to_representation(until) if until and known.row.rests else None
+
+    @extend_schema_field(serializers.DateTimeField(allow_null=True))
+    def get_unreachableSince(self, known: Known) -> Any:
+        since = known.row.unreachable_since
+        return Moment().to_representation(since) if since and known.row.is_unreachable else None
 
     @extend_schema_field(LimitFacts(allow_null=True))
     def get_limit(self, known: Known) -> Any:

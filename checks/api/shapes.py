@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from checks import policies
 from checks.api.policy_shapes import PolicyFacts
-from checks.models import Candidate, Finding, Job, JobLog, Service, Stack
+from checks.automatic import state as automatic
+from checks.models import Candidate, Finding, Job, JobLog, Pause, Service, Stack
 from checks.overview import by_step, offer, waiting
 from checks.releases.places import project_at
 from checks.versions.policies import Source
@@ -76,9 +78,39 @@ class WaitingFacts(CandidateFacts):
     oldEnoughAt = Moment(source="waits_until")
 
 
+class PauseFacts(serializers.Serializer[Pause]):
+    """Why a service does not update itself until a person resumes it, or something newer comes."""
+
+    why = serializers.CharField()
+    tag = NoneIfEmpty(help_text=_("What was to be run."))
+    digest = NoneIfEmpty()
+    jobId = NoneIfEmpty(source="job_id")
+    since = Moment(source="at")
+
+
+class AutomaticFacts(serializers.Serializer[automatic.State]):
+    """When a service does what its policy lets it do by itself. `opensAt` is null where any time
+    will do."""
+
+    candidateId = serializers.CharField(
+        source="coming.id", allow_null=True, default=None, help_text=_("What it takes next.")
+    )
+    notBefore = Moment(
+        source="ripe_at", allow_null=True, help_text=_("When that has been known long enough.")
+    )
+    opensAt = Moment(
+        source="opening.opens_at",
+        allow_null=True,
+        default=None,
+        help_text=_("Of the window that is open, else of the next."),
+    )
+    closesAt = Moment(source="opening.closes_at", allow_null=True, default=None)
+    pause = PauseFacts(allow_null=True)
+
+
 class ServiceFacts(serializers.Serializer[Service]):
-    """Needs services `with_policies`, `image` and, as `unclosed`, the candidates that are not
-    closed; and `finding` set, of all of them."""
+    """Needs services `with_policies`, `with_pauses`, `image` and, as `unclosed`, the candidates
+    that are not closed; and `finding` set, of all of them."""
 
     id = serializers.CharField()
     stackId = serializers.CharField(source="stack_id")
@@ -90,6 +122,7 @@ class ServiceFacts(serializers.Serializer[Service]):
     candidates = serializers.SerializerMethodField()
     waiting = serializers.SerializerMethodField()
     policy = serializers.SerializerMethodField()
+    automatic = serializers.SerializerMethodField()
     ignoredBy = serializers.SerializerMethodField()
     finding = FindingFacts(allow_null=True, help_text=_("What a scan of what runs found."))
     reason = NoneIfEmpty()
@@ -123,9 +156,16 @@ class ServiceFacts(serializers.Serializer[Service]):
     @extend_schema_field(PolicyFacts(allow_null=True))
     def get_policy(self, service: Service) -> dict[str, Any] | None:
         """What holds for it; null as long as that is the default and nobody said it."""
-        place = policies.of_service(service)
-        unsaid = all(each.source == Source.DEFAULT for each in place.held.values())
-        return None if unsaid and not place.faults else PolicyFacts(place).data
+        level = policies.of_service(service)
+        unsaid = all(each.source == Source.DEFAULT for each in level.held.values())
+        return None if unsaid and not level.faults else PolicyFacts(level).data
+
+    @extend_schema_field(AutomaticFacts(allow_null=True))
+    def get_automatic(self, service: Service) -> dict[str, Any] | None:
+        """What it does by itself; null where only people and programs update it."""
+        level = policies.of_service(service)
+        found = automatic.of(level, _offered(service), timezone.now())
+        return AutomaticFacts(found).data if found.is_on else None
 
     @extend_schema_field(serializers.CharField(allow_null=True))
     def get_ignoredBy(self, service: Any) -> str | None:
@@ -184,6 +224,7 @@ class JobFacts(serializers.Serializer[Job]):
     status = serializers.ChoiceField(Job.Status.choices)
     reason = serializers.ChoiceField(Job.Reason.choices)
     createdBy = NoneIfEmpty(source="created_by")
+    because = NoneIfEmpty(help_text=_("Which policy wants it, and where that was said."))
     createdAt = Moment(source="created_at")
     startedAt = Moment(source="started_at", allow_null=True)
     finishedAt = Moment(source="finished_at", allow_null=True)
@@ -215,6 +256,16 @@ class JobLogs(serializers.Serializer[Any]):
     lines = LogLine(many=True)
     after = serializers.IntegerField(help_text=_("Give it as `after` to go on from here."))
     ended = serializers.BooleanField(help_text=_("The job writes no more lines."))
+
+
+class QueuedUpdate(serializers.Serializer[Any]):
+    jobId = serializers.CharField()
+    reused = serializers.BooleanField(required=False)
+    jobIds = serializers.ListField(
+        child=serializers.CharField(),
+        required=False,
+        help_text=_("Where there is more than one job: one for each stack."),
+    )
 
 
 class QueuedJob(serializers.Serializer[Any]):

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from django.urls import path
 
-from checks.api import history, ignores, inventory, policies, registries, work
+from checks.api import (
+    backups,
+    history,
+    hosts,
+    ignores,
+    inventory,
+    lifecycle,
+    policies,
+    pruning,
+    registries,
+    rollbacks,
+    updates,
+    work,
+)
 
 urlpatterns = [
     path("stacks", inventory.Stacks.as_view()),
@@ -23,12 +36,27 @@ urlpatterns = [
     path("services/<id:service_id>/policy", policies.ServicePolicy.as_view()),
     path("services/<id:service_id>/archive", inventory.ServiceArchive.as_view()),
     path("services/<id:service_id>/restore", inventory.ServiceRestore.as_view()),
+    path("services/<id:service_id>/resume", inventory.ServiceResume.as_view()),
+    path("services/<id:service_id>/rollback", rollbacks.ServiceRollback.as_view()),
+    path("services/<id:service_id>/backup-targets", backups.BackupTargets.as_view()),
+    path("backups", backups.Backups.as_view()),
+    path("backups/<id:backup_id>", backups.BackupDetail.as_view()),
+    path("backups/<id:backup_id>/file", backups.BackupFile.as_view()),
+    path("backups/<id:backup_id>/restore", backups.BackupRestore.as_view()),
     path("ignores", ignores.Ignores.as_view()),
     path("ignores/preview", ignores.IgnorePreview.as_view()),
     path("ignores/<id:rule_id>", ignores.IgnoreDetail.as_view()),
+    path("hosts", hosts.Hosts.as_view()),
+    path("hosts/test", hosts.NewHostTest.as_view()),
+    path("hosts/<id:host_id>", hosts.HostDetail.as_view()),
+    path("hosts/<id:host_id>/test", hosts.HostTest.as_view()),
     path("registries", registries.Registries.as_view()),
     path("registries/<id:registry_id>", registries.RegistryDetail.as_view()),
     path("registries/<id:registry_id>/test", registries.RegistryTest.as_view()),
+    path("services/<id:service_id>/logs", lifecycle.ServiceLogs.as_view()),
+    path("lifecycle", lifecycle.Lifecycle.as_view()),
+    path("updates", updates.Updates.as_view()),
+    path("prune", pruning.Prune.as_view()),
     path("checks", work.Checks.as_view()),
     path("discovery/scan", work.DiscoveryScan.as_view()),
     path("jobs", work.Jobs.as_view()),

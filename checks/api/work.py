@@ -136,19 +136,21 @@ def queued(job: Queued) -> Response:
 def _ask_for_check(order: dict[str, Any], username: str, reason: str) -> Queued:
     match order["scope"]:
         case Job.Scope.SERVICE:
-            service = _target(Service, order, "serviceId")
+            service = target(Service, order, "serviceId")
             return asking.check_service(service, username, reason=reason)
         case Job.Scope.STACK:
-            stack = _target(Stack, order, "stackId")
+            stack = target(Stack, order, "stackId")
             return asking.check_stack(stack, username, reason=reason)
         case _all:
             return asking.check_everything(username, reason=reason)
 
 
-def _target(model: type[Service] | type[Stack], order: dict[str, Any], field: str) -> Any:
+def target(model: type[Service] | type[Stack], order: dict[str, Any], field: str) -> Any:
+    """The row that an order's field names. Raises InvalidArgument and what `naming.only` does."""
     if not order.get(field):
         raise InvalidArgument(field, _("This scope needs %(field)s.") % {"field": field})
-    rows: Any = Service.objects.select_related("stack") if model is Service else Stack.objects
+    services = Service.objects.select_related("stack__host", "image")
+    rows: Any = services if model is Service else Stack.objects.select_related("host")
     row: Service | Stack = naming.only(rows.filter(pk=order[field]), field=field)
     return row
 

@@ -1,11 +1,12 @@
 """Compose files put together: later files over earlier ones, `extends`, `include`.
 
-Only what a check needs is kept of a service: its image, its platform, its labels that are about
-policy, and whether it is built.
+Only what a check or an update needs is kept of a service: its image, its platform, its labels that
+are about policy, whether it is built, which services it needs, and its profiles.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,15 +15,23 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from checks.discovery.documents import RESET, BadDocument, Replacement, ReplacementList, load
-from checks.discovery.dotenv import read_environment
+from checks.discovery.documents import (
+    RESET,
+    BadDocument,
+    Replacement,
+    ReplacementList,
+    load,
+    parse,
+)
+from checks.discovery.dotenv import environment_in, read_environment
 from checks.discovery.interpolation import BadVariable, interpolate
 from checks.versions.policies import LABELS, known_labels
 
 MAX_DEPTH = 10
 MAX_INCLUDES = 200  # in a project, however often a file is included
 MAX_PROBLEMS = 50
-KEPT = ("image", "platform", "build", "provider")
+TEXTS = ("image", "platform", "network_mode", "pull_policy")
+KEPT = (*TEXTS, "build", "provider")
 _SERVICE_NAME = re.compile(r"[A-Za-z0-9._-]{1,255}")
 _REMOTE = re.compile(r"[a-z][a-z0-9+.-]*://|oci:|git@|github\.com/")
 
@@ -38,10 +47,20 @@ class Scope:
 
 
 class Composition:
-    """`services` by name, what the files call the project, and what is wrong with them."""
+    """`services` by name, what the files call the project, and what is wrong with them.
 
-    def __init__(self, includes: Iterator[int] | None = None) -> None:
+    `files` are those that were read, each with the variables that it may use, and
+    `environment_files` those that variables come from. `texts` are bytes that count in place of
+    what files have, by their real path.
+    """
+
+    def __init__(
+        self, includes: Iterator[int] | None = None, texts: Mapping[str, bytes] | None = None
+    ) -> None:
         self._includes = includes or iter(range(MAX_INCLUDES))
+        self._texts = texts or {}
+        self.files: dict[Path, Mapping[str, str]] = {}
+        self.environment_files: list[Path] = []
         self.services: dict[str, Part] = {}
         self.name = ""
         self.problems: list[str] = []
@@ -60,7 +79,8 @@ class Composition:
 
     def _load(self, file: Path) -> Mapping[str, Any]:
         try:
-            return load(file)
+            text = self._texts.get(os.path.realpath(file))
+            return load(file) if text is None else parse(text)
         except OSError as error:
             self._problem(file, _("it cannot be read (%(why)s)") % {"why": error.strerror})
         except BadDocument as error:
@@ -88,20 +108,14 @@ class Composition:
     ) -> Part:
         """Return one file's part of a service, over what it extends."""
         services = self._load(file).get("services") or {}
+        self.files.setdefault(file, scope.variables)
         body = services.get(name) if isinstance(services, dict) else None
         if body is RESET or body is None:
             return Replacement() if body is RESET else {}
         if not isinstance(body, dict):
             self._problem(file, _("the service %(name)s is not a mapping") % {"name": name})
             return {}
-        part: Part = {key: body[key] for key in KEPT if key in body}
-        for key in ("image", "platform"):
-            if part.get(key) is not RESET:
-                part[key] = self._text(file, part.get(key), scope)
-        if "labels" in body:
-            part["labels"] = self._labels(file, body["labels"], scope)
-        if isinstance(body, Replacement):
-            part = Replacement(part)
+        part = self._part(file, body, scope)
         if "extends" not in body:
             return part
         if (file, name) in trail or len(trail) > MAX_DEPTH:
@@ -109,6 +123,20 @@ class Composition:
             return part
         base = self._extended(file, body["extends"], scope, trail=(*trail, (file, name)))
         return _over(base, part)
+
+    def _part(self, file: Path, body: dict[str, Any], scope: Scope) -> Part:
+        """What is kept of one file's mapping."""
+        part: Part = {key: body[key] for key in KEPT if key in body}
+        for key in TEXTS:
+            if part.get(key) is not RESET:
+                part[key] = self._text(file, part.get(key), scope)
+        if isinstance(body.get("depends_on"), dict | list):
+            part["depends_on"] = _needed(body["depends_on"])
+        if isinstance(body.get("profiles"), list):
+            part["profiles"] = [self._text(file, each, scope) for each in body["profiles"]]
+        if "labels" in body:
+            part["labels"] = self._labels(file, body["labels"], scope)
+        return Replacement(part) if isinstance(body, Replacement) else part
 
     def _extended(
         self, file: Path, extends: Any, scope: Scope, *, trail: tuple[tuple[Path, str], ...]
@@ -130,23 +158,30 @@ class Composition:
         folder = self._path(file, entry.get("project_directory") or str(files[0].parent), scope)
         named = self._paths(file, entry.get("env_file"), scope)
         variables = self.variables(named or [(folder or file.parent) / ".env"], scope.variables)
-        inner = Composition(self._includes)
+        inner = Composition(self._includes, self._texts)
         inner.add(files, Scope(variables, scope.depth + 1))
         self.problems = list(dict.fromkeys(self.problems + inner.problems))[:MAX_PROBLEMS]
         self.services = {**inner.services, **self.services}
+        self.files = {**inner.files, **self.files}
+        self.environment_files += inner.environment_files
 
     def variables(self, files: Iterable[Path], known: Mapping[str, str]) -> dict[str, str]:
         """Return what is known, and what the environment files add; a later file wins."""
         found: dict[str, str] = {}
         for file in files:
             try:
-                found.update(read_environment(file, known))
+                found.update(self._environment(file, known))
+                self.environment_files.append(file)
             except OSError as error:
                 # A `.env` need not be there; a file that somebody names must.
                 if not (file.name == ".env" and isinstance(error, FileNotFoundError)):
                     why = error.strerror
                     self._problem(file, _("it cannot be read (%(why)s)") % {"why": why})
         return {**found, **known}
+
+    def _environment(self, file: Path, known: Mapping[str, str]) -> dict[str, str]:
+        text = self._texts.get(os.path.realpath(file))
+        return read_environment(file, known) if text is None else environment_in(text, known)
 
     def _paths(self, file: Path, entries: Any, scope: Scope) -> list[Path]:
         found = (self._path(file, entry, scope) for entry in _listed(entries))
@@ -189,12 +224,26 @@ class Composition:
 
 
 def _over(base: Part, part: Part) -> Part:
-    """What a part does not say, or says empty, stays; what it resets goes. Labels add up."""
+    """What a part does not say, or says empty, stays; what it resets goes. Lists add up."""
     merged = base | {key: value for key, value in part.items() if value not in (None, "")}
     below, labels = base.get("labels"), part.get("labels")
     if isinstance(below, dict) and isinstance(labels, dict) and not isinstance(labels, Replacement):
         merged["labels"] = {**below, **labels}
+    if "profiles" in base and "profiles" in part:
+        merged["profiles"] = [*dict.fromkeys([*base["profiles"], *part["profiles"]])]
+    if "depends_on" in base and "depends_on" in part:
+        merged["depends_on"] = {**base["depends_on"], **part["depends_on"]}
     return {key: value for key, value in merged.items() if value is not RESET}
+
+
+def _needed(written: dict[Any, Any] | list[Any]) -> dict[str, bool]:
+    """By service, whether it restarts with it."""
+    if isinstance(written, list):
+        return dict.fromkeys(map(str, written), False)
+    return {
+        str(name): isinstance(how, dict) and str(how.get("restart")).lower() == "true"
+        for name, how in written.items()
+    }
 
 
 def _listed(value: Any) -> list[Any]:

@@ -45,7 +45,15 @@ def load(path: Path) -> Mapping[str, Any]:
 def _load(path: Path, *version: int) -> Mapping[str, Any]:
     """The same file is read once: discovery asks for it every minute."""
     with open_file(path) as file:
-        data = file.read(MAX_SIZE + 1)
+        return parse(file.read(MAX_SIZE + 1))
+
+
+@lru_cache(maxsize=16)
+def parse(data: bytes) -> Mapping[str, Any]:
+    """Return the mapping that a file with these bytes is, not to be changed. Raises BadDocument.
+
+    The same bytes are parsed once: each service of a file asks for the whole of it.
+    """
     if len(data) > MAX_SIZE:
         raise BadDocument(_("it is larger than %(kib)d KiB") % {"kib": MAX_SIZE // 1024})
     try:
@@ -56,6 +64,15 @@ def _load(path: Path, *version: int) -> Mapping[str, Any]:
         raise BadDocument(_("it is not YAML: %(why)s") % {"why": error}) from error
     except RecursionError:
         raise BadDocument(_("it is nested too deep")) from None
+
+
+def node_of(text: str) -> yaml.Node | None:
+    """The document's nodes, each with its place in the text, which `parse` takes."""
+    loader = _Loader(text)
+    try:
+        return loader.get_single_node()
+    finally:
+        loader.dispose()
 
 
 def _parse(data: bytes) -> Mapping[str, Any]:

@@ -6,7 +6,8 @@ Followed: docs.docker.com/compose/how-tos/environment-variables/variable-interpo
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from checks.discovery.interpolation import BadVariable, interpolate
@@ -29,28 +30,57 @@ _COMMENT = re.compile(r"(?:^|[ \t]+)#.*")
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\", "$": "$$"}
 
 
+@dataclass(frozen=True)
+class Assignment:
+    """A line that sets a variable. `value` is what is written there, before interpolation, `at`
+    where in the text; `is_plain` says that these are its very characters."""
+
+    name: str
+    value: str
+    at: int
+    is_final: bool = False
+    is_plain: bool = True
+
+
 def read_environment(path: Path, known: Mapping[str, str]) -> dict[str, str]:
     """Return what the file sets; values may use `known` variables and earlier lines.
 
     Raises OSError where it cannot be read. A line that is no assignment is passed over.
     """
     with open_file(path) as file:
-        text = file.read(MAX_SIZE).decode("utf-8-sig", errors="replace")
+        return environment_in(file.read(MAX_SIZE), known)
+
+
+def environment_in(data: bytes, known: Mapping[str, str]) -> dict[str, str]:
+    """Return what a file with these bytes sets."""
     found: dict[str, str] = {}
-    at = 0
-    while match := _LINE.search(text, at):
-        found[match["name"]] = _value(match, {**found, **known})
-        at = match.end()
+    for each in assignments(data.decode("utf-8-sig", errors="replace")):
+        found[each.name] = each.value if each.is_final else _value(each.value, {**found, **known})
     return found
 
 
-def _value(match: re.Match[str], known: Mapping[str, str]) -> str:
+def assignments(text: str) -> Iterator[Assignment]:
+    """The lines of an environment file that set a variable; of a name that comes twice the last
+    one counts."""
+    at = 0
+    while match := _LINE.search(text, at):
+        yield _assignment(match)
+        at = match.end()
+
+
+def _assignment(match: re.Match[str]) -> Assignment:
+    name = match["name"]
     if match["single"] is not None:
-        return match["single"]
+        return Assignment(name, match["single"], match.start("single"), is_final=True)
     if match["double"] is not None:
-        text = re.sub(r"\\(.)", lambda m: _ESCAPES.get(m[1], m[0]), match["double"], flags=re.S)
-    else:
-        text = _COMMENT.sub("", match["bare"]).strip()
+        raw = match["double"]
+        text = re.sub(r"\\(.)", lambda m: _ESCAPES.get(m[1], m[0]), raw, flags=re.S)
+        return Assignment(name, text, match.start("double"), is_plain=text == raw)
+    text = _COMMENT.sub("", match["bare"]).strip()
+    return Assignment(name, text, match.start("bare"))
+
+
+def _value(text: str, known: Mapping[str, str]) -> str:
     try:
         return interpolate(text, known)
     except BadVariable:

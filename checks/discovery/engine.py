@@ -7,17 +7,31 @@ typed, version 2 absolute. Importing this loads the Docker SDK: only workers do.
 from __future__ import annotations
 
 import os
+import secrets
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import Any
 
 import docker
-from docker.errors import DockerException, ImageNotFound, NotFound
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.tls import TLSConfig
+from docker.transport import UnixHTTPAdapter
+from docker.utils import kwargs_from_env
 from requests import RequestException
 
-from checks.discovery.labels import Label, origin_of, with_files
+from checks.discovery.labels import (
+    Label,
+    given_by_compose,
+    is_of_a_service,
+    origin_of,
+    project_of,
+    with_files,
+)
+from checks.discovery.places import Place, Unreachable
 from checks.discovery.projects import (
     EngineUnavailable,
     FoundEngine,
@@ -25,6 +39,7 @@ from checks.discovery.projects import (
     FoundService,
 )
 from checks.discovery.unreachable import explain
+from checks.discovery.ways import CA, CERTIFICATE, KEY, Way, reaching, way_to
 from checks.registry.configs import MAX_PLATFORM, About, about
 from checks.registry.reference import BadReference, Reference, parse
 from checks.versions.policies import known_labels
@@ -33,6 +48,8 @@ from checks.versions.shapes import read
 CALL_TIMEOUT = 10  # seconds
 BUDGET = 25.0  # seconds for one engine: well inside the time that a quick job has
 RUNNING = frozenset({"running", "paused", "restarting"})
+HERE = Place()
+REFUSALS = (HTTPStatus.FORBIDDEN, HTTPStatus.METHOD_NOT_ALLOWED)  # of socket proxies
 
 Answer = dict[str, Any]  # JSON of the engine's API
 
@@ -48,35 +65,118 @@ class _Container:
     labels: Mapping[str, str]
 
 
-def look_at_engine(docker_host: str = "") -> FoundEngine:
-    """Ask an engine for its projects; empty means the one that the Docker CLI would take.
+def look_at_engine(place: Place = HERE, project: str = "", *, probe: bool = False) -> FoundEngine:
+    """Ask an engine for its projects, or for one; with `probe` also whether it lets us change
+    anything.
 
     Stopped containers count, one-off ones do not. Raises EngineUnavailable.
     """
-    try:
-        client = _connect(docker_host)
-    except (DockerException, RequestException, OSError, ValueError) as error:
-        raise EngineUnavailable(explain(error, docker_host)) from error
-    try:
-        return _Look(client).found()
-    except (DockerException, RequestException, OSError) as error:
-        raise EngineUnavailable(explain(error, docker_host)) from error
-    finally:
-        client.close()
+    with call_on(place) as client:
+        found = _Look(client, project, has_files=place.has_files).found()
+        return replace(found, is_read_only=is_read_only(client)) if probe else found
 
 
-def _connect(docker_host: str) -> docker.DockerClient:
-    environment = {**os.environ, **({"DOCKER_HOST": docker_host} if docker_host else {})}
-    return docker.from_env(
-        version="auto", timeout=CALL_TIMEOUT, environment=environment, use_ssh_client=True
+class Client(docker.DockerClient):
+    """The SDK's, which closes the way that it took, too."""
+
+    way: ExitStack
+
+    def close(self) -> None:
+        try:
+            super().close()
+        finally:
+            self.way.close()
+
+
+@contextmanager
+def call_on(place: Place, *, timeout: int = CALL_TIMEOUT) -> Iterator[Client]:
+    """Ask an engine. Raises EngineUnavailable, whatever keeps it from answering, then or within."""
+    with reaching(place):
+        try:
+            client = connect(place, timeout=timeout)
+        except (DockerException, RequestException, OSError, ValueError) as error:
+            raise EngineUnavailable(explain(error, place)) from error
+        try:
+            yield client
+        except (DockerException, RequestException, OSError) as error:
+            raise EngineUnavailable(explain(error, place)) from error
+        finally:
+            client.close()
+
+
+def connect(place: Place, *, timeout: int = CALL_TIMEOUT) -> Client:
+    """Raises DockerException, RequestException, OSError, ValueError."""
+    with ExitStack() as opened:
+        way = opened.enter_context(way_to(place))
+        try:
+            client = _client(way, timeout)
+        except (DockerException, RequestException, OSError) as error:
+            if way.complaint:
+                raise Unreachable(way.complaint) from error
+            raise
+        client.way = opened.pop_all()
+        return client
+
+
+def _client(way: Way, timeout: int) -> Client:
+    if not way.place.is_typed:
+        environment = {**os.environ, **({"DOCKER_HOST": way.url} if way.url else {})}
+        said = kwargs_from_env(environment=environment)
+        return Client(version="auto", timeout=timeout, use_ssh_client=True, **said)
+    client = Client(base_url=way.url, version="auto", timeout=timeout, tls=_tls(way))
+    if way.tunnel:
+        client.api.mount("http+docker://", _OnePool(f"http+{way.url}", timeout))
+    return client
+
+
+class _OnePool(UnixHTTPAdapter):
+    """The SDK's takes a connection for each URL, and each of these is a sign-in by ssh."""
+
+    def get_connection(self, url: bytes | str, proxies: Any = None) -> Any:
+        return super().get_connection("http+docker://localhost", proxies)
+
+
+def _tls(way: Way) -> TLSConfig | bool:
+    if way.certificates is None:
+        return False
+    folder = way.certificates
+    ours = (str(folder / CERTIFICATE), str(folder / KEY))
+    return _Tls(
+        client_cert=ours if way.has_client_certificate else None,
+        ca_cert=str(folder / CA),
+        verify=True,
     )
+
+
+class _Tls(TLSConfig):
+    def configure_client(self, client: docker.APIClient) -> None:
+        """Authorities that the environment names for everybody would stand in for those of one."""
+        super().configure_client(client)
+        client.trust_env = False
+
+
+def is_read_only(client: docker.DockerClient) -> bool | None:
+    """Whether whoever stands before the engine lets us only look; None where that is not clear.
+
+    What is asked for can do nothing: no container has such a name.
+    """
+    name = f"dockrev-asks-{secrets.token_hex(8)}"
+    try:
+        client.api.rename(name, f"{name}-again")
+    except NotFound:
+        return False
+    except APIError as error:
+        return True if error.status_code in REFUSALS else None
+    return None
 
 
 class _Look:
     """One look at an engine. Each distinct image is asked for once."""
 
-    def __init__(self, client: docker.DockerClient) -> None:
+    def __init__(self, client: docker.DockerClient, project: str, *, has_files: bool) -> None:
         self._client = client
+        self._has_files = has_files
+        self._label = f"{Label.PROJECT}={project}" if project else str(Label.PROJECT)
         self._api = client.api
         self._until = time.monotonic() + BUDGET
         self._images: dict[str, Answer] = {}
@@ -86,22 +186,29 @@ class _Look:
         containers = [container for each in self._listed() if (container := self._read(each))]
         for container in containers:
             self._inspect_image(container.image_id)
+        containers = [
+            replace(container, labels=given)
+            for container in containers
+            if (given := given_by_compose(container.labels, self._brought(container.image_id)))
+        ]
         projects = defaultdict(list)
         for container in containers:
             projects[container.project].append(container)
         return FoundEngine(
             platform=_platform(version.get("Os"), version.get("Arch")),
             projects=tuple(self._project(name, of) for name, of in sorted(projects.items())),
+            version=str(version.get("Version") or ""),
+            containers=len(containers),
         )
 
     def _listed(self) -> list[Answer]:
-        listed: list[Answer] = self._api.containers(all=True, filters={"label": [Label.PROJECT]})
+        listed: list[Answer] = self._api.containers(all=True, filters={"label": [self._label]})
         return listed
 
     def _read(self, listed: Answer) -> _Container | None:
-        labels = listed.get("Labels") or {}
-        if labels.get(Label.ONE_OFF, "").lower() == "true" or not labels.get(Label.SERVICE):
+        if not is_of_a_service(listed):
             return None
+        labels = listed["Labels"]
         image_id = listed["ImageID"]
         image_ref = listed["Image"]
         if _is_id(image_ref, image_id):
@@ -134,6 +241,9 @@ class _Look:
         except (ImageNotFound, NotFound):
             self._images[image_id] = {}  # removed by force while its container stayed
 
+    def _brought(self, image_id: str) -> Mapping[str, str]:
+        return (self._images[image_id].get("Config") or {}).get("Labels") or {}
+
     def _stop_when_late(self) -> None:
         if time.monotonic() > self._until:
             raise TimeoutError
@@ -145,6 +255,8 @@ class _Look:
         for container in containers:
             by_service[container.service].append(container)
         services = [self._service(each, of) for each, of in sorted(by_service.items())]
+        if not self._has_files:
+            return project_of(name, origin, services)
         return with_files(name, origin, services)
 
     def _service(self, name: str, containers: list[_Container]) -> FoundService:

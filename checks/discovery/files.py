@@ -43,9 +43,7 @@ def read_project(
     paths = tuple(_absolute(file) for file in files)
     folder = _absolute(working_dir) if working_dir else paths[0].parent
     known = os.environ if environment is None else environment
-    composition = Composition()
-    variables = composition.variables(environment_files or [folder / ".env"], known)
-    composition.add(paths, Scope(variables))
+    composition, variables = compose(paths, folder, environment_files, known)
     named = variables.get("COMPOSE_PROJECT_NAME", "") or composition.name or folder.name
     services, problems = _services(composition, paths[0])
     return FoundProject(
@@ -57,6 +55,21 @@ def read_project(
         services=services,
         error="\n".join(problems) or ("" if services else _no_services(paths[0])),
     )
+
+
+def compose(
+    files: Sequence[Path],
+    folder: Path,
+    environment_files: Sequence[Path],
+    environment: Mapping[str, str],
+    *,
+    texts: Mapping[str, bytes] | None = None,
+) -> tuple[Composition, Mapping[str, str]]:
+    """Put a project's files together; also return the variables that they may use."""
+    composition = Composition(texts=texts)
+    variables = composition.variables(environment_files or [folder / ".env"], environment)
+    composition.add(files, Scope(variables))
+    return composition, variables
 
 
 def normal_name(text: str) -> str:

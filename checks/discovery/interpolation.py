@@ -6,7 +6,8 @@ Followed: docs.docker.com/reference/compose-file/interpolation.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
@@ -20,32 +21,48 @@ class BadVariable(ValueError):
     """A value cannot be interpolated; the text says which and why."""
 
 
-def interpolate(text: str, variables: Mapping[str, str], *, depth: int = 0) -> str:
+@dataclass(frozen=True)
+class Piece:
+    """A part of a text that was interpolated: written `at` there, or, with a `name`, the value of
+    a variable."""
+
+    text: str
+    at: int
+    name: str = ""
+
+
+def interpolate(text: str, variables: Mapping[str, str]) -> str:
     """Replace `$NAME`, `${NAME}` and its forms with `-`, `?`, `+`; `$$` is a dollar sign.
 
     An unset variable is empty. Raises BadVariable where the form is wrong, or where `${NAME:?…}`
     asks for a variable that is not set.
     """
+    return "".join(piece.text for piece in pieces(text, variables))
+
+
+def pieces(
+    text: str, variables: Mapping[str, str], *, base: int = 0, depth: int = 0
+) -> Iterator[Piece]:
+    """What `interpolate` puts together. `base` is where the text itself stands in a larger one."""
     if depth > MAX_DEPTH:
         raise _unreadable(text)
-    parts: list[str] = []
     at = 0
     while (dollar := text.find("$", at)) >= 0:
-        parts.append(text[at:dollar])
+        yield Piece(text[at:dollar], base + at)
         at = dollar + 1
         if text.startswith("$", at):
-            parts.append("$")
+            yield Piece("$", base + at)
             at += 1
         elif text.startswith("{", at):
             end = _closing(text, at + 1)
-            parts.append(_braced(text[at + 1 : end], variables, depth=depth))
+            yield from _braced(text[at + 1 : end], variables, base=base + at + 1, depth=depth)
             at = end + 1
         elif name := _NAME.match(text, at):
-            parts.append(variables.get(name[0], ""))
+            yield Piece(variables.get(name[0], ""), base + at, name[0])
             at = name.end()
         else:
             raise _unreadable(text)
-    return "".join([*parts, text[at:]])
+    yield Piece(text[at:], base + at)
 
 
 def _closing(text: str, at: int) -> int:
@@ -58,7 +75,7 @@ def _closing(text: str, at: int) -> int:
     raise _unreadable(text)
 
 
-def _braced(inner: str, variables: Mapping[str, str], *, depth: int) -> str:
+def _braced(inner: str, variables: Mapping[str, str], *, base: int, depth: int) -> Iterator[Piece]:
     parsed = _INNER.fullmatch(inner)
     if parsed is None:
         raise _unreadable(f"${{{inner}}}")
@@ -67,14 +84,16 @@ def _braced(inner: str, variables: Mapping[str, str], *, depth: int) -> str:
     is_given = bool(value) if operator.startswith(":") else value is not None
     # The word counts only where it is used: it may itself ask for what is not set.
     if (operator.endswith("-") and not is_given) or (operator.endswith("+") and is_given):
-        return interpolate(word, variables, depth=depth + 1)
+        yield from pieces(word, variables, base=base + parsed.start("word"), depth=depth + 1)
+        return
     if operator.endswith("+"):
-        return ""
+        return
     if operator.endswith("?") and not is_given:
-        reason = interpolate(word, variables, depth=depth + 1) or _("it is required")
+        parts = pieces(word, variables, depth=depth + 1)
+        reason = "".join(piece.text for piece in parts) or _("it is required")
         text = _("the variable %(name)s is not set: %(reason)s")
         raise BadVariable(text % {"name": name, "reason": reason})
-    return value or ""
+    yield Piece(value or "", base, name)
 
 
 def _unreadable(text: str) -> BadVariable:

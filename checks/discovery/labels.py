@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from django.utils.translation import gettext as _
 
@@ -18,9 +19,16 @@ class Label(StrEnum):
     PROJECT = "com.docker.compose.project"
     SERVICE = "com.docker.compose.service"
     ONE_OFF = "com.docker.compose.oneoff"
+    CONFIG_HASH = "com.docker.compose.config-hash"
+    DEPENDS_ON = "com.docker.compose.depends_on"
     CONFIG_FILES = "com.docker.compose.project.config_files"
     WORKING_DIR = "com.docker.compose.project.working_dir"
     ENVIRONMENT_FILES = "com.docker.compose.project.environment_file"
+
+
+# For containers of ours: an image that Compose built has labels of its project and service, which
+# a container takes over where it says nothing else.
+OF_NO_SERVICE = {str(Label.PROJECT): "", str(Label.SERVICE): "", str(Label.ONE_OFF): "True"}
 
 
 @dataclass(frozen=True)
@@ -30,6 +38,31 @@ class Origin:
     working_dir: Path | None
     config_files: tuple[Path, ...]
     environment_files: tuple[Path, ...]
+
+
+def is_one_off(listed: Mapping[str, Any]) -> bool:
+    """Whether a container in the engine's list is one of `compose run`."""
+    return str((listed.get("Labels") or {}).get(Label.ONE_OFF, "")).lower() == "true"
+
+
+def is_of_a_service(listed: Mapping[str, Any]) -> bool:
+    return not is_one_off(listed) and bool((listed.get("Labels") or {}).get(Label.SERVICE))
+
+
+def given_by_compose(labels: Mapping[str, str], brought: Mapping[str, str]) -> Mapping[str, str]:
+    """A container's labels without what its image would have us read, by those that it brings.
+
+    None at all where the project itself came with the image: Compose notes its project on images
+    that it builds, but gives each container a hash of its own.
+    """
+    project, marked = Label.PROJECT, labels.get(Label.CONFIG_HASH, "")
+    if brought.get(project) == labels.get(project) and marked == brought.get(Label.CONFIG_HASH, ""):
+        return {}
+    # Which Compose leaves out where there are none.
+    named = labels.get(Label.ENVIRONMENT_FILES)
+    if named is None or brought.get(Label.ENVIRONMENT_FILES) != named:
+        return labels
+    return {name: text for name, text in labels.items() if name != Label.ENVIRONMENT_FILES}
 
 
 def origin_of(labels: Mapping[str, str]) -> Origin:
@@ -42,9 +75,9 @@ def origin_of(labels: Mapping[str, str]) -> Origin:
     )
 
 
-def with_files(name: str, origin: Origin, services: Sequence[FoundService]) -> FoundProject:
-    """Put a project together: what runs, by the engine's word, and what its files add to that."""
-    project = FoundProject(
+def project_of(name: str, origin: Origin, services: Sequence[FoundService]) -> FoundProject:
+    """A project by the engine's word alone."""
+    return FoundProject(
         name=name,
         source="engine",
         working_dir=origin.working_dir,
@@ -52,7 +85,12 @@ def with_files(name: str, origin: Origin, services: Sequence[FoundService]) -> F
         environment_files=origin.environment_files,
         services=tuple(services),
     )
-    if error := _what_is_missing(origin):
+
+
+def with_files(name: str, origin: Origin, services: Sequence[FoundService]) -> FoundProject:
+    """Put a project together: what runs, by the engine's word, and what its files add to that."""
+    project = project_of(name, origin, services)
+    if error := what_is_missing(origin):
         return replace(project, error=error)
     read = read_project(
         origin.config_files,
@@ -87,7 +125,8 @@ def _named(service: FoundService, written: FoundService | None) -> FoundService:
     return service if service.image_ref else replace(service, image_ref=written.image_ref)
 
 
-def _what_is_missing(origin: Origin) -> str:
+def what_is_missing(origin: Origin, *, mode: str = ":ro") -> str:
+    """Which of its files cannot be read, and how to mend that; `mode` is of the mount it needs."""
     if not origin.config_files:
         return _(
             "Its containers do not say which compose files they come from. "
@@ -102,9 +141,9 @@ def _what_is_missing(origin: Origin) -> str:
         if not _is_there(path):
             hint = _(
                 "%(path)s is not there, or may not be read. If it is on the Docker host, mount its "
-                "folder into Dockrev's container at the same path: %(folder)s:%(folder)s:ro"
+                "folder into Dockrev's container at the same path: %(folder)s:%(folder)s%(mode)s"
             )
-            return hint % {"path": path, "folder": path.parent}
+            return hint % {"path": path, "folder": path.parent, "mode": mode}
     return ""
 
 

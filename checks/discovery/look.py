@@ -14,20 +14,20 @@ from django.utils.translation import gettext as _
 from checks.discovery.engine import look_at_engine
 from checks.discovery.files import projects_below
 from checks.discovery.labels import merged
+from checks.discovery.places import Place
 from checks.discovery.projects import EngineUnavailable, FoundEngine, FoundHost, FoundProject
-from dockrev import addresses
 
 ENGINE, FILES = "engine", "files"
 
 
-def look_at(docker_host: str, folders: Sequence[Path] = ()) -> FoundHost:
-    """See what is there; what could not be seen is in `error` and not in `sources`."""
+def look_at(place: Place, folders: Sequence[Path] = (), *, probe: bool = False) -> FoundHost:
+    """See what is there; what could not be seen is in `error` and not in `sources`. With `probe`
+    it is also asked whether anything could be changed."""
     errors: list[str] = []
     sources: set[str] = set()
     engine = FoundEngine(platform="", projects=())
     try:
-        with addresses.from_the_environment():
-            engine = look_at_engine(docker_host)
+        engine = look_at_engine(place, probe=probe)
         sources.add(ENGINE)
     except EngineUnavailable as error:
         errors.append(str(error))
@@ -39,6 +39,9 @@ def look_at(docker_host: str, folders: Sequence[Path] = ()) -> FoundHost:
         projects=_together(engine.projects, written),
         sources=frozenset(sources),
         error="\n".join([*errors, *problems]),
+        version=engine.version,
+        containers=engine.containers,
+        is_read_only=engine.is_read_only,
     )
 
 

@@ -53,10 +53,14 @@ class FoundProject:
 
 @dataclass(frozen=True)
 class FoundEngine:
-    """What one Docker Engine said: its platform (`linux/amd64`) and its Compose projects."""
+    """What one Docker Engine said: its platform (`linux/amd64`) and its Compose projects, and how
+    many containers those have. `is_read_only` is None where that was not asked, or is not clear."""
 
     platform: str
     projects: tuple[FoundProject, ...]
+    version: str = ""
+    containers: int = 0
+    is_read_only: bool | None = None
 
 
 class EngineUnavailable(Exception):
@@ -68,10 +72,16 @@ class FoundHost:
     """What one look at a host came to.
 
     `sources` are those (of `Stack.Source`) that were seen whole: only what they do not have is
-    missing. `error` says what could not be seen, and how to mend it.
+    missing. `error` says what could not be seen, and how to mend it. `version`, `containers` and
+    `is_read_only` are the engine's, as in FoundEngine. With `is_part` one project alone was asked
+    for, which says nothing of the host.
     """
 
     platform: str = ""
     projects: tuple[FoundProject, ...] = ()
     sources: frozenset[str] = frozenset()
     error: str = ""
+    version: str = ""
+    containers: int = 0
+    is_read_only: bool | None = None
+    is_part: bool = False

@@ -7,21 +7,23 @@ write. It writes what runs; what is newer is the checks' to write.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
 
+from checks import outages
+from checks.candidates import keep_abouts
 from checks.discovery.projects import FoundHost, FoundProject, FoundService
-from checks.lifecycle import keep_abouts
 from checks.models import Host, Service, Stack
 from checks.registry.reference import BadReference, parse
 from checks.settle import close_what_no_longer_applies
 
 SEEN_EVERY = timedelta(minutes=5)  # how old "last seen" may be while nothing changes
 BATCH = 100
+HOST_FIELDS = ("platform", "version", "containers", "read_only", "error", "seen_at")
 STACK_FIELDS = (
     "status",
     "source",
@@ -85,17 +87,21 @@ class Changes:
         return self.host or bool(self.actions) or any(services)
 
 
-def reconcile(host: Host, found: FoundHost, now: datetime) -> Changes:
-    """Bring the host's rows in line with what was found."""
-    comparison = _Comparison(host, found, now)
+def reconcile(
+    host: Host, found: FoundHost, now: datetime, *, leave: Collection[str] = ()
+) -> Changes:
+    """Bring the host's rows in line with what was found, but for the services to `leave`, by id:
+    a job is changing them, or they are not what was looked for."""
+    comparison = _Comparison(host, found, now, frozenset(leave))
     comparison.compare()
     comparison.write()
     return comparison.changes
 
 
 class _Comparison:
-    def __init__(self, host: Host, found: FoundHost, now: datetime) -> None:
+    def __init__(self, host: Host, found: FoundHost, now: datetime, leave: frozenset[str]) -> None:
         self.host = host
+        self.leave = leave
         self.found = found
         self.now = now
         self.changes = Changes()
@@ -124,6 +130,7 @@ class _Comparison:
                 self._miss(stack)
 
     def write(self) -> None:
+        self._note_whether_reached()
         late = [stack.pk for stack in self._seen_stacks() if self._is_late(stack.seen_at)]
         if not (self.changes or late):
             return
@@ -137,11 +144,26 @@ class _Comparison:
             Stack.objects.filter(pk__in=late).update(seen_at=self.now)
             close_what_no_longer_applies(self.changes.running_changed, self.now)
 
+    def _note_whether_reached(self) -> None:
+        rows = Host.objects.filter(pk=self.host.pk)
+        if self.found.is_part:
+            return
+        if Stack.Source.ENGINE not in self.found.sources:
+            outages.note_silence(rows.exclude(seen_at=None), self.now)
+        elif self.host.is_unreachable:
+            outages.note_answer(rows, self.now)
+
     def _compare_host(self) -> None:
+        """What is only said where the engine answers stays while it does not."""
         error = _clean(self.found.error, 4000)
-        platform = _clean(self.found.platform, 60) or self.host.platform
-        self.changes.host = (self.host.error, self.host.platform) != (error, platform)
-        self.host.error, self.host.platform = error, platform
+        values: dict[str, Any] = {"error": error}
+        if Stack.Source.ENGINE in self.found.sources:
+            values["containers"] = self.found.containers
+            values["platform"] = _clean(self.found.platform, 60) or self.host.platform
+            values["version"] = _clean(self.found.version, 60)
+            if self.found.is_read_only is not None:
+                values["read_only"] = self.found.is_read_only
+        self.changes.host = _assign(self.host, values)
 
     def _may_speak(self, stack: Stack, project: FoundProject) -> bool:
         """Files say nothing of a stack that an engine runs, while that engine cannot be asked."""
@@ -187,6 +209,8 @@ class _Comparison:
         if row is None:
             self._create_service(stack, service)
             return True
+        if row.pk in self.leave:
+            return False
         was_missing, was_run = row.missing_since, (row.image_ref, row.running_digests)
         was_labelled = row.labels
         if not _assign(row, {**_service_values(service), "missing_since": None}):
@@ -208,7 +232,7 @@ class _Comparison:
         self.changes.created.append(row.pk)
 
     def _miss_service(self, row: Service) -> bool:
-        if row.missing_since:
+        if row.missing_since or row.pk in self.leave:
             return False
         _assign(row, {**GONE, "missing_since": self.now})
         self.old_services.append(row)
@@ -227,7 +251,7 @@ class _Comparison:
     def _write_host(self) -> None:
         if Stack.Source.ENGINE in self.found.sources:
             self.host.seen_at = self.now
-        self.host.save(update_fields=["platform", "error", "seen_at"])
+        self.host.save(update_fields=HOST_FIELDS)
 
     def _write_images(self) -> None:
         """Those that services refer to now, before them. What is written of one stays."""
@@ -246,7 +270,7 @@ def _action(was: str, status: str) -> str:
     return "back" if was == Stack.Status.MISSING else "updated"
 
 
-def _assign(row: Stack | Service, values: dict[str, Any]) -> bool:
+def _assign(row: Host | Stack | Service, values: dict[str, Any]) -> bool:
     """Set what is different; say whether anything was."""
     different = {name: value for name, value in values.items() if getattr(row, name) != value}
     for name, value in different.items():

@@ -150,6 +150,37 @@ class Candidate(models.Model):
         return (self.image.source if self.image else "") or (runs.source if runs else "")
 
 
+class Announcement(models.Model):
+    """That people were told of a digest for a service: once, until a newer one takes its place.
+
+    Several candidates may have one digest, such as a rebuilt tag and the version behind it, and
+    one may be found again after it was gone. `claim` is whose transaction wrote the row: two that
+    found the same at once cannot both write it.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    service = models.ForeignKey(
+        Service, models.CASCADE, related_name="announcements", verbose_name=_("service")
+    )
+    digest = models.CharField(_("digest"), max_length=160)
+    at = models.DateTimeField(_("announced"))
+    channels = models.PositiveIntegerField(_("channels"), default=0)
+    claim = models.CharField(max_length=40, editable=False)
+
+    class Meta:
+        ordering = ["-at"]
+        verbose_name = _("announcement")
+        verbose_name_plural = _("announcements")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["service", "digest"], name="one_announcement_per_service_and_digest"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.digest[:19]} for {self.service_id}"
+
+
 class IgnoreRuleQuerySet(models.QuerySet["IgnoreRule"]):
     def in_effect(self, now: datetime) -> Self:
         ended = Q(expires_at__isnull=False, expires_at__lte=now)

@@ -35,6 +35,7 @@ class Job(Leased):
            +---------+  its worker died (repeatable kinds), or news came while it ran
 
     `dedupe_key` names kind, scope and parameters: the database holds one active job per key.
+    `because` says, of one that a policy asks for, what that policy is and where it was said.
     """
 
     class Status(models.TextChoices):
@@ -73,6 +74,7 @@ class Job(Leased):
     )
     reason = models.CharField(_("reason"), max_length=16, choices=Reason.choices)
     created_by = models.CharField(_("asked for by"), max_length=150, blank=True)
+    because = models.TextField(_("because"), blank=True)
     notify = models.BooleanField(_("announces what it finds"), default=False)
     by_delivery = models.BooleanField(_("asked for by a delivery"), default=False)
     joined = models.BooleanField(_("asked for more than once"), default=False)

@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from checks.models.reach import Reached
 from dockrev.fields import IdField, SecretField
 
 
@@ -19,7 +20,7 @@ class RegistryQuerySet(models.QuerySet["Registry"]):
         return self.filter(Q(host__in=hosts) | Q(mirror_of__in=hosts, asked_first=True))
 
 
-class Registry(models.Model):
+class Registry(Reached):
     """One registry host: how it is reached, as whom, and whether it asked us to wait."""
 
     id = IdField("reg")

@@ -1,4 +1,4 @@
-"""Hosts, their stacks, and the services in them."""
+"""Stacks, and the services in them."""
 
 from __future__ import annotations
 
@@ -9,36 +9,13 @@ from django.db.models import Count, Q, Subquery
 from django.utils.translation import gettext_lazy as _
 
 from checks.models.findings import Finding
+from checks.models.hosts import Host
 from checks.models.images import Image
 from checks.versions.shapes import read
 from dockrev.fields import IdField
 from dockrev.models import Setting
 
 MAX_WORDS = 10  # of a search
-
-
-class Host(models.Model):
-    """A Docker Engine, or, as `local`, this machine with or without one."""
-
-    id = IdField("hst")
-    name = models.CharField(_("name"), max_length=100, unique=True)
-    docker_host = models.CharField(
-        _("Docker host"),
-        max_length=500,
-        blank=True,
-        help_text=_("Empty: what DOCKREV_DOCKER_HOST or the Docker configuration says."),
-    )
-    platform = models.CharField(_("platform"), max_length=60, blank=True, editable=False)
-    error = models.TextField(_("error"), blank=True, editable=False)
-    seen_at = models.DateTimeField(_("last reached"), null=True, blank=True, editable=False)
-
-    class Meta:
-        ordering = ["name"]
-        verbose_name = _("host")
-        verbose_name_plural = _("hosts")
-
-    def __str__(self) -> str:
-        return self.name
 
 
 class StackQuerySet(models.QuerySet["Stack"]):
@@ -128,6 +105,10 @@ class ServiceQuerySet(models.QuerySet["Service"]):
             )
         return found
 
+    def with_pauses(self) -> Self:
+        """With what keeps them from updating themselves, if anything does."""
+        return self.select_related("pause")
+
     def with_policies(self) -> Self:
         """With all that says what is wanted of them: `policy_for_all`, too."""
         for_all = Setting.objects.filter(key=POLICY_FOR_ALL).values("value")[:1]
@@ -150,6 +131,8 @@ class Service(models.Model):
     platform, the index's digest and that of its image.
     `tags_hidden` says of each rule how many of these it hides, and which is the highest of them.
     `tag_gone` says that the registry listed its tag no more, or no longer had it, at that check.
+    `backup_targets` says of single volumes and bind mounts, named `volume:name` and `bind:/path`,
+    how they are backed up.
     `policy` is what is said of it alone, `labels` what its `dockrev.*` labels say; what holds
     follows from these and others (`versions/policies.py`).
     `image` is what runs, or ran last, as it speaks of itself; `version_tag` is another tag that the
@@ -207,6 +190,9 @@ class Service(models.Model):
     tags_hidden = models.JSONField(_("tags hidden"), default=dict, blank=True, editable=False)
     tag_gone = models.BooleanField(_("tag is gone"), default=False, editable=False)
     policy = models.JSONField(_("policy"), default=dict, blank=True, editable=False)
+    backup_targets = models.JSONField(
+        _("backup of single targets"), default=dict, blank=True, editable=False
+    )
     labels = models.JSONField(_("labels"), default=dict, blank=True, editable=False)
     checked_at = models.DateTimeField(_("checked"), null=True, blank=True)
     missing_since = models.DateTimeField(_("missing since"), null=True, blank=True)
@@ -248,6 +234,16 @@ class Service(models.Model):
     def runs(self) -> Image | None:
         """What runs, as it speaks of itself. Asks for `image`."""
         return self.image if self.image_id in self.digests else None
+
+    @property
+    def can_be_updated(self) -> bool:
+        """Whether there is something that an update would make anew, and its host lets us. Asks for
+        its stack and that one's host."""
+        is_there = self.state != self.State.ABSENT and self.missing_since is None
+        archived = self.archived_at or self.stack.archived_at
+        if not is_there or archived or self.stack.source != Stack.Source.ENGINE:
+            return False
+        return self.stack.host.is_asked and not self.stack.host.read_only
 
     @property
     def display_tag(self) -> str:

@@ -29,7 +29,7 @@ _API_PATHS = {"", "v1", "v1/", "v2", "v2/"}
 
 
 # Docker asks helpers for Docker Hub by this name.
-_HUB_SERVER = "https://index.docker.io/v1/"
+HUB_SERVER = "https://index.docker.io/v1/"
 
 
 class Login(NamedTuple):
@@ -70,7 +70,7 @@ class Logins:
         if helper in self._hanging:
             return Login(written, self._hanging[helper])
         try:
-            server = _HUB_SERVER if host == DOCKER_HUB else host
+            server = HUB_SERVER if host == DOCKER_HUB else host
             return Login(ask_helper(helper, server) or written)
         except HelperFailed as error:
             logger.warning("no credentials: %s", error, extra={"host": host})
@@ -85,7 +85,7 @@ def read_config(place: str = "") -> DockerConfig:
     Without one it is where Docker's own tools look. A file that is not there is an empty one; one
     that cannot be read is, too, and is logged.
     """
-    path = _config_file(place)
+    path = config_file(place)
     try:
         written = json.loads(path.read_bytes())
         return DockerConfig(
@@ -102,7 +102,8 @@ def read_config(place: str = "") -> DockerConfig:
         return DockerConfig()
 
 
-def _config_file(place: str) -> Path:
+def config_file(place: str) -> Path:
+    """Where the file is, or would be."""
     given = Path(place or os.environ.get("DOCKER_CONFIG", "") or "~/.docker").expanduser()
     return given / "config.json" if given.is_dir() else given
 

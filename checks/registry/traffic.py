@@ -45,10 +45,11 @@ class Traffic:
     """Counts, and the rest that the registry wants: nothing is asked of it before that is over.
 
     `rests` are those in a row, without a word in between. `told_to_rest` says that the last of
-    them began in this run. `silences` are requests in a row that got no answer at all. `seconds`
-    are those of all requests together. One that `saves` leaves some of what the registry lets us
-    ask, and `has_saved` where it came to that; `has_rested` where something was not asked for a
-    rest. Each request takes a `lane`: so many are under way at once. Threads may share one.
+    them began in this run. `silences` are requests in a row that got no answer at all; `is_heard`
+    says that one got an answer, whatever it was. `seconds` are those of all requests together. One
+    that `saves` leaves some of what the registry lets us ask, and `has_saved` where it came to
+    that; `has_rested` where something was not asked for a rest. Each request takes a `lane`: so
+    many are under way at once. Threads may share one.
     """
 
     def __init__(self, rests_until: datetime | None = None, rests: int = 0) -> None:
@@ -62,6 +63,7 @@ class Traffic:
         self.saves = self.has_saved = self.has_rested = False
         self._under_way = 0
         self.silences = 0
+        self.is_heard = False
         self.seconds = 0.0
         self._lock = Lock()
         self.lane: AbstractContextManager[Any] = nullcontext()
@@ -80,6 +82,11 @@ class Traffic:
         """Whether so many got no answer that to ask more would be in vain."""
         return self.silences >= MOST_SILENCES
 
+    @property
+    def is_unheard(self) -> bool:
+        """Whether it was asked, and all that came was silence."""
+        return bool(self.silences) and not self.is_heard
+
     @contextmanager
     def asking(self, *, counted: bool) -> Iterator[None]:
         """Inside, a request is under way. Raises Surplus if it counts, and others need it more."""
@@ -93,6 +100,7 @@ class Traffic:
             try:
                 yield
                 self.silences = 0
+                self.is_heard = True
             except Unreachable:
                 self.silences += 1
                 raise

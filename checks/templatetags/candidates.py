@@ -21,6 +21,11 @@ def becomes(candidate: Candidate | None, service: Service) -> str:
 
 
 @register.filter
+def step_name(step: str) -> str:
+    return str(Candidate.Step(step).label)
+
+
+@register.filter
 def project(candidate: Candidate) -> Project | None:
     """Where its source is, as images of its repository say."""
     return project_at(candidate.source)

@@ -14,14 +14,22 @@ from typing import Any, NamedTuple
 
 from django.utils.translation import gettext as _
 
+from checks.automatic import windows
+from checks.versions.authors import author
 from checks.versions.choice import MAJOR, MINOR, PATCH
 from checks.versions.patterns import BadPattern, pattern
+from checks.versions.probes import http_probe
 from checks.versions.transforms import MAX_TRANSFORM, transform
 
 AUTO, DIGEST, VERSION, NOTHING = "auto", "digest", "version", "nothing"
+SKIP, LIVE, STOP = "skip", "live", "stop"  # how data is backed up before an update
+OFF = "off"  # of automatic updates
 MAX_LABEL = MAX_TRANSFORM + 1  # kept of a label: as long as what no field takes any more
 MAX_SHOWN = 80
 OLDEST = 365  # days, of a minimum age
+HIGHEST_PORT = 65535
+LONGEST = 1800  # seconds, of what an update waits for
+MARGIN = 10  # seconds beyond what a healthcheck may take by its own figures
 
 # As Go names them, and so every image index.
 _SYSTEMS = ("linux", "windows", "darwin", "freebsd", "netbsd", "openbsd", "solaris", "aix")
@@ -30,6 +38,7 @@ _ARCHITECTURES = (
     "mips64", "mipsle", "mips", "wasm",
 )  # fmt: skip
 _VARIANT = re.compile(r"v[0-9]{1,2}(?:\.[0-9]{1,2})?")
+_STEPS = (PATCH, MINOR, MAJOR)
 _TRUTHS = dict.fromkeys(("true", "yes", "on"), True) | dict.fromkeys(("false", "no", "off"), False)
 
 
@@ -150,13 +159,47 @@ def _transform(text: str) -> str:
     return text
 
 
+def _author(text: str) -> str:
+    author(text)
+    return text
+
+
 def _days(text: str) -> int:
-    """Whole days; none where nothing is written."""
+    return _whole(text, OLDEST, _("Write a number of days from 0 to %(most)d."))
+
+
+def _seconds(text: str) -> int:
+    return _whole(text, LONGEST, _("Write a number of seconds from 0 to %(most)d."))
+
+
+def _port(text: str) -> int:
+    return _whole(text, HIGHEST_PORT, _("Write a port from 1 to %(most)d, or 0 for none."))
+
+
+def _whole(text: str, most: int, refusal: str) -> int:
+    """A whole number; none where nothing is written."""
     if not text:
         return 0
-    if text.isascii() and text.isdigit() and len(text) <= len(str(OLDEST)) and int(text) <= OLDEST:
+    if text.isascii() and text.isdigit() and len(text) <= len(str(most)) and int(text) <= most:
         return int(text)
-    raise BadPattern(_("Write a number of days from 0 to %(most)d.") % {"most": OLDEST}, 0)
+    raise BadPattern(refusal % {"most": most}, 0)
+
+
+def _http_probe(text: str) -> str:
+    if text:
+        http_probe(text)
+    return text
+
+
+def _by_itself(text: str) -> str:
+    """YAML takes a bare `off` for `false`."""
+    return OFF if _TRUTHS.get(text.lower()) is False else _word(OFF, DIGEST, *_STEPS)(text)
+
+
+def _windows(text: str) -> str:
+    if text:
+        windows.read(text)
+    return text
 
 
 def _platform(text: str) -> str:
@@ -187,10 +230,23 @@ FIELDS = {
         Field("include", "dockrev.include", "", _pattern),
         Field("exclude", "dockrev.exclude", "", _pattern),
         Field("transform", "dockrev.transform", "", _transform),
-        Field("largestStep", "dockrev.largest-step", MAJOR, _word(PATCH, MINOR, MAJOR)),
+        Field("largestStep", "dockrev.largest-step", MAJOR, _word(*_STEPS)),
         Field("prereleases", "dockrev.prereleases", False, _truth),
         Field("minimumAge", "dockrev.minimum-age", 0, _days),
         Field("platform", "dockrev.platform", "", _platform),
+        Field("backup", "dockrev.backup", SKIP, _word(SKIP, LIVE, STOP)),
+        Field("autoUpdate", "dockrev.auto-update", OFF, _by_itself),
+        Field("autoUpdateAge", "dockrev.auto-update-age", 0, _days),
+        Field("autoUpdateWindow", "dockrev.auto-update-window", "", _windows),
+        Field("autoUpdateHealthy", "dockrev.auto-update-healthy", True, _truth),
+        Field("rollback", "dockrev.rollback", True, _truth),
+        Field("probeHttp", "dockrev.probe-http", "", _http_probe),
+        Field("probeTcp", "dockrev.probe-tcp", 0, _port),
+        Field("probeLog", "dockrev.probe-log", "", _pattern),
+        Field("settleTime", "dockrev.settle-time", 0, _seconds),
+        Field("healthMargin", "dockrev.health-margin", MARGIN, _seconds),
+        Field("commit", "dockrev.commit", False, _truth),
+        Field("commitAuthor", "dockrev.commit-author", "", _author),
     )
 }
 _UNSAID = {name: Held(field.default, Source.DEFAULT) for name, field in FIELDS.items()}

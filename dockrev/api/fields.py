@@ -6,10 +6,12 @@ DRF's own fields are kind: they make text of numbers and truth of "yes".
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 MAX_ID = 32
@@ -60,6 +62,22 @@ class JsonObject(serializers.DictField):
         if "\\u0000" in written or (not written.isascii() and _has_surrogate(written)):
             self.fail("characters")
         return value
+
+
+_CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9]"
+
+
+@extend_schema_field({"type": "string", "pattern": f"^{_CLOCK}$", "examples": ["22:00"]})
+class ClockTime(serializers.TimeField):
+    """A time of day to the minute, as it stands on a clock with 24 hours."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"format": "%H:%M", "input_formats": ["%H:%M"], **kwargs})
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, str) or not re.fullmatch(_CLOCK, data, re.ASCII):
+            self.fail("invalid", format="hh:mm")
+        return super().to_internal_value(data)
 
 
 class GivenMoment(serializers.DateTimeField):

@@ -33,6 +33,14 @@ MARKS = {
     "failed": Mark("cross", "bad"),
     "rolled_back": Mark("square", "warn"),
     "cancelled": Mark("dashed", "muted"),
+    # a message; one that waits is as a connection that does
+    "sending": Mark("half", "accent"),
+    "sent": Mark("disc", "ok"),
+    # a try to send it
+    "again": Mark("square", "warn"),
+    "refused": Mark("cross", "bad"),
+    "given_up": Mark("cross", "bad"),
+    "lost": Mark("dashed", "warn"),
     # a delivery
     "processed": Mark("disc", "ok"),
     "rejected": Mark("cross", "bad"),

@@ -54,6 +54,11 @@ def until(start: datetime | None, end: datetime | None) -> str:
 
 
 @register.filter
+def lasted(distance: timedelta) -> str:
+    return _largest(distance, units=2)
+
+
+@register.filter
 def exact(moment: datetime) -> str:
     """The moment in the configured zone, with the zone's name."""
     local = timezone.localtime(moment)

@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 
 from dockrev.api.answers import PageQuery, one_of, page_of, query
 from dockrev.permissions import Role
-from integrations import delivery_list, ingest
+from integrations import delivery_list, replaying
 from integrations.api.shapes import DeliveryAnswer, DeliveryList, DeliveryWhole
 from integrations.models import Delivery
 
@@ -25,7 +25,9 @@ class DeliveryQuery(PageQuery):
     )
     decision = serializers.ChoiceField(Delivery.Decision.choices, required=False)
     q = serializers.CharField(
-        required=False, max_length=200, help_text=_("Words in ids, the repository or an image.")
+        required=False,
+        max_length=200,
+        help_text=_("Words in ids, the repository, an image or the caller."),
     )
 
 
@@ -53,8 +55,11 @@ class DeliveryReplay(APIView):
 
     @extend_schema(request=None, responses={200: DeliveryAnswer, 202: DeliveryAnswer})
     def post(self, request: Request, delivery_id: str) -> Response:
-        """Answer as the delivery would be answered now; 200 where there is nothing to queue."""
-        answer = ingest.replay(one_of(Delivery.objects.select_related("receiver"), delivery_id))
+        """Answer as the delivery would be answered now; 200 where there is nothing to queue. Of a
+        call of the trigger a check or dry run is asked for again, within what its caller may; 409
+        for an update, and where the caller was revoked."""
+        rows = Delivery.objects.select_related("receiver", "caller")
+        answer = replaying.replay(one_of(rows, delivery_id))
         return Response(answer.body, status=202 if answer.status == 202 else 200)
 
 

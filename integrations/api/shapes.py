@@ -98,12 +98,18 @@ class DeliveryFacts(serializers.Serializer[Delivery]):
     id = serializers.CharField()
     receiver = serializers.CharField(source="receiver.kind")
     receiverId = serializers.CharField(source="receiver_id")
+    caller = NoneIfEmpty(
+        source="caller_name",
+        help_text=_("Of a call of the trigger by a named caller, who that was."),
+    )
+    callerId = serializers.CharField(source="caller_id", allow_null=True)
     senderId = NoneIfEmpty(source="sender_id")
     event = NoneIfEmpty()
     action = NoneIfEmpty()
     repository = NoneIfEmpty()
     decision = serializers.ChoiceField(Delivery.Decision.choices)
     reason = NoneIfEmpty()
+    refusal = NoneIfEmpty(help_text=_("What a refused call of the trigger was told."))
     attempts = serializers.IntegerField()
     reconciled = serializers.BooleanField(help_text=_("Read from its sender's list, later."))
     test = serializers.BooleanField(source="is_test", help_text=_("An example, sent from here."))
@@ -159,6 +165,7 @@ class DeliveryList(Page):
 class TriggerAnswer(serializers.Serializer[Any]):
     ok = serializers.BooleanField()
     jobId = serializers.CharField()
+    jobIds = serializers.ListField(child=serializers.CharField(), required=False)
 
 
 class DeliveryAnswer(serializers.Serializer[Any]):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from django.urls import path
 
-from integrations.api import deliveries, github_packages, hook_accounts, receivers, walks
+from integrations.api import callers, deliveries, github_packages, hook_accounts, receivers, walks
 
+_callers = "receivers/<slug:receiver>/callers"
 _account = "hook-accounts/<id:account_id>"
 
 urlpatterns = [
@@ -14,6 +15,9 @@ urlpatterns = [
     path("receivers/<slug:receiver>/rotate", receivers.ReceiverRotation.as_view()),
     path("receivers/<slug:receiver>/test", walks.ReceiverTest.as_view()),
     path("receivers/<slug:receiver>/explain", walks.ReceiverExplanation.as_view()),
+    path(_callers, callers.Callers.as_view()),
+    path(f"{_callers}/<id:caller_id>", callers.CallerDetail.as_view()),
+    path(f"{_callers}/<id:caller_id>/rotate", callers.CallerRotation.as_view()),
     path("deliveries", deliveries.Deliveries.as_view()),
     path("deliveries/<id:delivery_id>", deliveries.DeliveryDetail.as_view()),
     path("deliveries/<id:delivery_id>/replay", deliveries.DeliveryReplay.as_view()),

@@ -38,7 +38,7 @@ RECEIVERS: dict[str, Receiver] = {
         Oci(),
     )
 }
-# With the one whose calls are no deliveries.
+# With the one whose calls name no images, but ask for work.
 CALLERS: dict[str, Caller] = {**RECEIVERS, Trigger.kind: Trigger()}
 
 

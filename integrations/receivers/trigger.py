@@ -7,9 +7,10 @@ from typing import ClassVar
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
-from integrations.receivers.base import Caller, Incoming, Setup, verify_shared_secret
+from integrations.receivers.base import Caller, Incoming, Option, Setup, verify_shared_secret
 
 HEADER = "X-Dockrev-Webhook-Secret"
+UPDATES = "updates"
 
 
 class Trigger(Caller):
@@ -17,6 +18,13 @@ class Trigger(Caller):
     label: ClassVar[str] = "Trigger (CI, scripts)"
     proof: ClassVar[str] = f"{HEADER}: the secret"
     secret_in_header: ClassVar[bool] = True
+    options: ClassVar[tuple[Option, ...]] = (
+        Option(
+            UPDATES,
+            _("Take updates, too"),
+            _("Else whoever has its secret can have things checked, and no more."),
+        ),
+    )
     steps = (
         _("Send a POST to {url}"),
         _("with the header X-Dockrev-Webhook-Secret: {secret}"),

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from integrations.ingest import Answer
 from integrations.models import Delivery
+from integrations.receivers.trigger import Trigger
 
 register = template.Library()
 
@@ -56,7 +57,18 @@ def delivery_title(delivery: Delivery) -> str:
         if not more:
             return first
         return _("%(image)s and %(number)d more") % {"image": first, "number": more}
+    if delivery.receiver.kind == Trigger.kind:
+        words = (delivery.event, delivery.repository or delivery.action)
+        return " ".join(filter(None, words)) or _("a call that cannot be read")
     return delivery.repository or delivery.event or delivery.pk
+
+
+@register.filter
+def delivery_from(delivery: Delivery) -> str:
+    """What a row says beside its receiver: who called the trigger, or which event it was."""
+    if delivery.receiver.kind == Trigger.kind:
+        return delivery.caller_name or _("with its own secret")
+    return f"{delivery.event} {delivery.action}".strip()
 
 
 @register.filter
@@ -67,6 +79,8 @@ def delivery_jobs(delivery: Delivery) -> list[str]:
 @register.filter
 def delivery_outcome(delivery: Delivery) -> str:
     decision = delivery.get_decision_display()
+    if delivery.receiver.kind == Trigger.kind:
+        return f"{decision}: {delivery.refusal}" if delivery.refusal else decision
     if delivery.reason:
         return f"{decision}: {REASONS.get(delivery.reason, delivery.reason)}"
     matched = len(delivery.matched_service_ids)

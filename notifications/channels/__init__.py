@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from notifications.channels.apprise import Apprise
 from notifications.channels.base import Transport
 from notifications.channels.doco_cd import DocoCd
+from notifications.channels.email import Email
+from notifications.channels.telegram import Telegram
 from notifications.channels.webhook import Webhook
+from notifications.channels.webpush import WebPush
 
-TRANSPORTS: dict[str, type[Transport]] = {t.kind: t for t in (Webhook, DocoCd)}
+TRANSPORTS: dict[str, type[Transport]] = {
+    each.kind: each for each in (Webhook, Telegram, Email, WebPush, Apprise, DocoCd)
+}
 
 
 def choices() -> list[tuple[str, str]]:

@@ -12,30 +12,59 @@ from hashlib import sha256
 from typing import ClassVar
 
 from django import forms
+from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from notifications.channels.base import Message, SendError, Transport
-from notifications.channels.posting import post
+from notifications.channels.base import Message, Posted, SendError, Transport
+from notifications.channels.posting import post, secrets_of
+from notifications.channels.trust import Trust, TrustForm
 
 
-class DocoCdForm(forms.Form):
-    url = forms.URLField(label=_("URL"), max_length=2000, assume_scheme="https")
-    secret = forms.CharField(label=_("Secret"), max_length=500)
+class DocoCdForm(TrustForm):
+    url = forms.URLField(
+        label=_("URL"),
+        max_length=2000,
+        assume_scheme="https",
+        widget=forms.URLInput(attrs={"placeholder": "https://doco-cd.example.org/v1/webhook"}),
+        help_text=_("Where doco-cd takes webhooks."),
+    )
+    secret = forms.CharField(
+        label=_("Secret"),
+        max_length=500,
+        help_text=_("The WEBHOOK_SECRET that doco-cd was started with."),
+    )
+
+    field_order = ("url", "secret", "ca", "verify")
 
 
 class DocoCd(Transport):
     kind: ClassVar[str] = "doco-cd"
     label: ClassVar[str] = "doco-cd"
+    about: ClassVar[str | Promise] = _(
+        "Has each new image deployed: doco-cd is told as soon as a check finds it."
+    )
+    docs: ClassVar[str] = "doco-cd.md"
     form: ClassVar[type[forms.Form]] = DocoCdForm
     secret_fields: ClassVar[frozenset[str]] = frozenset({"secret"})
     address: ClassVar[str] = "url"
+    seldom: ClassVar[frozenset[str]] = frozenset({"ca", "verify"})
+    signature: ClassVar[str] = "X-Doco-OCI-Signature-256"
     one_image_each: ClassVar[bool] = True
 
-    def send(self, message: Message) -> int:
+    def posted(self, message: Message) -> Posted | None:
         if message.image is None:
-            raise SendError(gettext("This message is about no image that could be deployed."))
+            return None
         image = {"source": "oci", "artifact": message.image.name, "digest": message.image.digest}
-        body = json.dumps(image, separators=(",", ":")).encode()
-        mac = hmac.new(self.config["secret"].encode(), body, sha256).hexdigest()
-        return post(self.config["url"], body, {"X-Doco-OCI-Signature-256": f"sha256={mac}"})
+        return Posted(json.dumps(image, separators=(",", ":")).encode(), {})
+
+    def send(self, message: Message) -> int:
+        posted = self.posted(message)
+        if posted is None:
+            words = gettext("This message is about no image that could be deployed.")
+            raise SendError(words, final=True)
+        url, secret = self.config["url"], self.config["secret"]
+        mac = hmac.new(secret.encode(), posted.body, sha256).hexdigest()
+        headers = {self.signature: f"sha256={mac}"}
+        trust, secrets = Trust.of(self.config), secrets_of(url, secret)
+        return post(url, posted.body, headers, trust=trust, secrets=secrets)

@@ -108,6 +108,28 @@ window.addEventListener("beforeunload", (event) => {
   if (changed.size) event.preventDefault();
 });
 
+// What a script alone can do is hidden where there is none: finding in a long list, another row.
+for (const each of document.querySelectorAll(".needs-script")) each.hidden = false;
+document.addEventListener("input", ({ target }) => {
+  if (!target.dataset.narrows) return;
+  const words = target.value.trim().toLowerCase();
+  for (const label of document.querySelectorAll(`${target.dataset.narrows} label`)) {
+    label.hidden = !label.textContent.toLowerCase().includes(words);
+  }
+});
+document.addEventListener("click", ({ target }) => {
+  if (!target.dataset?.adds) return;
+  const rows = target.parentElement.querySelectorAll(`.${target.dataset.adds}`);
+  const row = rows[rows.length - 1].cloneNode(true);
+  for (const field of row.querySelectorAll("input")) {
+    field.value = "";
+    field.removeAttribute("id");
+    field.ariaLabel = field.ariaLabel.replace(rows.length, rows.length + 1);
+  }
+  target.before(row);
+  row.querySelector("input").focus();
+});
+
 // A menu closes by a click elsewhere, and by Escape.
 function closeMenus(except) {
   for (const menu of document.querySelectorAll(".menu[open]")) if (menu !== except) menu.open = false;

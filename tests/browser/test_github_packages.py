@@ -17,7 +17,8 @@ from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 from tests.browser.conftest import DESKTOP, sign_in
 from tests.fake_github.server import FakeGitHub
 from tests.github import PATH, published
-from tests.processes.instance import Instance, until
+from tests.processes.instance import Instance
+from tests.waiting import until
 
 pytestmark = pytest.mark.browser
 PASSWORD = "a pass phrase of the story"
@@ -175,9 +176,9 @@ def rotate(page: Page, github: FakeGitHub, instance: Instance) -> None:
     page.reload()
     expect(shown).to_have_count(0)
     at_github = [github.hooks(name)[0] for name in ("acme/api", "acme/web")]
-    until(lambda: {hook.secret for hook in at_github} == {secret}, within=30, what="rotated")
+    until(lambda: {hook.secret for hook in at_github} == {secret}, what="rotated")
     left = "SELECT count(*) FROM integrations_receiver WHERE previous_secret <> ''"
-    until(lambda: instance.rows(left) == [(0,)], within=30, what="the old one is refused")
+    until(lambda: instance.rows(left) == [(0,)], what="the old one is refused")
     assert github.publish("acme/api", published("acme/api", "1.4.0"))[0].status_code == 202
 
 

@@ -13,6 +13,9 @@ from playwright.sync_api import ViewportSize, expect
 from checks.models import Host, IgnoreRule, JobLog, Registry, Service, Stack
 from dockrev import schedules
 from integrations.models import HookAccount, HookTarget, Receiver
+from notifications import announce
+from notifications.channels import TRANSPORTS
+from notifications.models import Channel
 from tests.browser.conftest import DESKTOP, PHONE, Open, Scheme
 from tests.certificates import Authority
 from tests.github import digest, published
@@ -104,6 +107,7 @@ def places(people: None) -> list[str]:
     pages += ["/settings/hook-accounts", "/settings/hook-accounts/add/harbor"]
     pages += [f"/settings/hook-accounts/{account.pk}"]
     pages += [f"/settings/hook-accounts/{account.pk}?pick={LONG}"]
+    pages += channel_pages(row.stack_id)
     pages += ["/settings/ignores", "/settings/ignores/add", f"/settings/ignores/{rule.pk}"]
     schedules.sync(timezone.now())
     pages += [
@@ -119,6 +123,22 @@ def places(people: None) -> list[str]:
     Stack.objects.update(policy={"include": LONG * 3})
     pages += ["/settings/policy", f"/stacks/{row.stack_id}/policy"]
     return [*pages, *details, f"/services/{row.stack_id}/{row.pk}", "/settings/password"]
+
+
+def channel_pages(stack_id: str) -> list[str]:
+    config = {"url": f"https://{LONG[:60]}.example/", "headers": {LONG[:90]: LONG}}
+    channel = Channel.objects.create(
+        kind="webhook",
+        name=LONG[:100],
+        events=list(announce.EVENTS),
+        stack_ids=[stack_id],
+        config=json.dumps(config),
+        last_error=LONG * 3,
+        failing_since=timezone.now(),
+    )
+    pages = [f"/settings/channels/new/{kind}" for kind in TRANSPORTS]
+    pages += [f"/settings/channels/{channel.pk}", f"/settings/channels/{channel.pk}/examples"]
+    return ["/settings/channels", "/settings/channels/new", *pages]
 
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE, ViewportSize(width=320, height=640)])

@@ -92,7 +92,7 @@ def test_it_shows_a_check_and_its_result_without_a_reload(open_page: Open) -> No
     queue.finish(job, Outcome({"services": 1, "updates": 1}, write=lambda job: find_newer(row)))
     expect(page.get_by_text("minor", exact=True)).to_be_visible()
     expect(page.get_by_text("1.3.0", exact=True)).to_be_visible()
-    expect(page.get_by_role("button", name="Check shop / api")).to_be_visible()
+    expect(page.get_by_role("link", name="Update shop / api")).to_be_visible()
     expect(page.locator("#state")).to_contain_text("1 update, checked just now")
     assert is_same_page(page)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -9,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from dockrev.fields import MASK
+from dockrev.fields import HIDDEN, MASK
+from notifications import announce, trying
 from notifications.models import Channel
 from tests.people import Program, error_of
 
@@ -61,7 +63,7 @@ def test_it_makes_a_channel_and_hides_its_secrets(admin: Program) -> None:
         "headers": {"X-Key": MASK},
     }
     assert (made["enabled"], made["stackIds"]) == (True, [])
-    assert made["events"] == ["new_version_discovered", "ghcr_webhook_anomaly", "receiver_silent"]
+    assert made["events"] == [kind for kind in announce.EVENTS if kind != announce.DIGEST]
     row = Channel.objects.get()
     assert row.settings == {"url": URL, "secret": "shared secret", "headers": {"X-Key": "k"}}
     assert admin.get(CHANNELS).json()["channels"] == [made]
@@ -201,3 +203,96 @@ def test_it_tries_a_channel_and_says_what_was_answered(admin: Program, sink: str
         assert (tried["ok"], tried["status"]) == (ok, status)
         assert bool(tried["error"]) is not ok
     assert [event for event, _body in Sink.seen] == ["notification_test"] * 2
+
+
+class TestSeveral:
+    def ids(self, admin: Program) -> list[str]:
+        return [_made(admin, name=name)["id"] for name in ("One", "Two", "Three")]
+
+    def test_it_switches_and_deletes_several(self, admin: Program) -> None:
+        one, two, three = self.ids(admin)
+        bulk = f"{CHANNELS}/bulk"
+        off = admin.post(bulk, {"ids": [one, two, "chn_nobody"], "action": "disable"})
+        assert off.json() == {"changed": 2}
+        Channel.objects.filter(pk=one).update(disabled_reason="It answered 410 Gone.")
+        assert admin.post(bulk, {"ids": [one], "action": "enable"}).json() == {"changed": 1}
+        known = {each["id"]: each for each in admin.get(CHANNELS).json()["channels"]}
+        assert [known[each]["enabled"] for each in (one, two, three)] == [True, False, True]
+        assert known[one]["disabledReason"] is None
+        assert admin.post(bulk, {"ids": [one, two], "action": "delete"}).json() == {"changed": 2}
+        assert Channel.objects.get().pk == three
+
+    @pytest.mark.parametrize(
+        ("given", "field"),
+        [
+            ({"ids": [], "action": "enable"}, "ids"),
+            ({"ids": "all", "action": "enable"}, "ids"),
+            ({"ids": ["a" * 33], "action": "enable"}, "ids.0"),
+            ({"ids": ["chn"] * 201, "action": "enable"}, "ids"),
+            ({"ids": ["chn"], "action": "burn"}, "action"),
+        ],
+    )
+    def test_it_refuses_what_it_does_not_know(
+        self, admin: Program, given: dict[str, Any], field: str
+    ) -> None:
+        error = error_of(admin.post(f"{CHANNELS}/bulk", given), 400, "invalid_argument")
+        assert error["details"]["field"] == field
+
+
+def test_it_keeps_a_language(admin: Program) -> None:
+    made = _made(admin, language="en")
+    path = f"{CHANNELS}/{made['id']}"
+    assert made["language"] == "en"
+    assert admin.patch(path, {"name": "x"}).json()["language"] == "en"
+    assert admin.patch(path, {"language": None}).json()["language"] is None
+    error = error_of(admin.patch(path, {"language": "tlh"}), 400, "invalid_argument")
+    assert error["details"]["field"] == "language"
+
+
+class TestExamples:
+    def test_it_has_one_of_every_kind_that_never_changes(self, admin: Program) -> None:
+        first, again = (admin.get("/api/notifications/examples").json() for _time in range(2))
+        assert first == again
+        assert [each["kind"] for each in first["examples"]] == list(announce.EVENTS)
+        for each in first["examples"]:
+            assert each["payload"]["kind"] == each["kind"]
+            assert each["payload"]["debug"]["source"] == "example"
+            assert each["headers"]["X-Dockrev-Event"] == each["kind"]
+            assert each["headers"]["X-Dockrev-Signature-256"] == f"sha256={HIDDEN}"
+            assert admin.get(f"/api/notifications/examples/{each['kind']}").json() == each
+        error_of(admin.get("/api/notifications/examples/nothing"), 404, "not_found")
+
+    def test_it_sends_one_as_a_test(self, admin: Program, sink: str) -> None:
+        made = _made(admin, config={"url": f"{sink}/204"})
+        path = f"{CHANNELS}/{made['id']}/test"
+        tried = admin.post(path, {"kind": announce.ANOMALY}).json()
+        assert (tried["kind"], tried["ok"], tried["status"]) == (announce.ANOMALY, True, 204)
+        assert tried["durationMs"] >= 0
+        [(event, body)] = Sink.seen
+        assert event == announce.ANOMALY
+        assert json.loads(body)["debug"]["source"] == "example"
+        error_of(admin.post(path, {"kind": "nothing"}), 400, "invalid_argument")
+
+    def test_it_tries_a_channel_a_few_times_a_minute(self, admin: Program, sink: str) -> None:
+        path = f"{CHANNELS}/{_made(admin, config={'url': f'{sink}/204'})['id']}/test"
+        for _one in range(trying.MOST):
+            assert admin.post(path).status_code == 200
+        refused = admin.post(path)
+        error_of(refused, 429, "rate_limited")
+        assert int(refused["Retry-After"]) > 0
+        assert len(Sink.seen) == trying.MOST
+
+
+def test_it_refuses_halves_of_characters_where_its_words_repeat_them(
+    admin: Program, sink: str
+) -> None:
+    path = f"{CHANNELS}/{_made(admin, config={'url': f'{sink}/204'})['id']}"
+    half = "\ud800"
+    for answer in (
+        admin.post(CHANNELS, {**NEW, "kind": half}),
+        admin.patch(path, {"events": [half]}),
+        admin.post(f"{path}/test", {"kind": half}),
+        admin.post(f"{CHANNELS}/bulk", {"ids": ["x"], "action": half}),
+    ):
+        error_of(answer, 400, "invalid_argument")
+    assert not Sink.seen

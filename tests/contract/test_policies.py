@@ -23,6 +23,19 @@ DEFAULTS = {
     "prereleases": False,
     "minimumAge": 0,
     "platform": "",
+    "backup": "skip",
+    "autoUpdate": "off",
+    "autoUpdateAge": 0,
+    "autoUpdateWindow": "",
+    "autoUpdateHealthy": True,
+    "rollback": True,
+    "probeHttp": "",
+    "probeTcp": 0,
+    "probeLog": "",
+    "settleTime": 0,
+    "healthMargin": 10,
+    "commit": False,
+    "commitAuthor": "",
 }
 SILENT = dict.fromkeys(DEFAULTS)
 
@@ -97,6 +110,7 @@ def test_it_lets_the_nearest_say_what_holds(admin: Program) -> None:
     assert held.json()["said"] == {**SILENT, "exclude": "", "track": "version"}
     values = {name: held.json()[name] for name in DEFAULTS}
     assert values == {
+        **DEFAULTS,
         "track": "nothing",
         "include": "^2",
         "exclude": "",
@@ -105,6 +119,9 @@ def test_it_lets_the_nearest_say_what_holds(admin: Program) -> None:
         "prereleases": True,
         "minimumAge": 0,
         "platform": "linux/arm64",
+        "backup": "skip",
+        "commit": False,
+        "commitAuthor": "",
     }
     assert sources(admin.get(place_of("stack", row))) == {
         "track": "all",
@@ -191,6 +208,20 @@ REFUSED: list[tuple[dict[str, Any], str, int | None]] = [
     ({"platform": "linux/amd46"}, "platform", 6),
     ({"platform": "\ud800"}, "platform", None),
     ({"include": 1}, "include", None),
+    ({"autoUpdate": True}, "autoUpdate", None),
+    ({"autoUpdate": "rebuilt"}, "autoUpdate", None),
+    ({"autoUpdateAge": 366}, "autoUpdateAge", None),
+    ({"autoUpdateWindow": "Sat 2:00-5:00"}, "autoUpdateWindow", 4),
+    ({"autoUpdateWindow": "02:00-05:00 Europe/Atlantis"}, "autoUpdateWindow", 12),
+    ({"autoUpdateWindow": ";" * 201}, "autoUpdateWindow", None),
+    ({"autoUpdateHealthy": "yes"}, "autoUpdateHealthy", None),
+    ({"rollback": "no"}, "rollback", None),
+    ({"probeHttp": "http://169.254.169.254/latest"}, "probeHttp", 0),
+    ({"probeHttp": ":8080/a\r\nHost: x"}, "probeHttp", 0),
+    ({"probeTcp": 65536}, "probeTcp", None),
+    ({"probeLog": "ready("}, "probeLog", 5),
+    ({"settleTime": 1801}, "settleTime", None),
+    ({"healthMargin": -1}, "healthMargin", None),
 ]
 
 
@@ -224,7 +255,7 @@ def test_it_reads_whatever_a_row_holds(viewer: Program, junk: Any) -> None:
 def test_it_lets_two_people_change_two_fields_at_once(where: str) -> None:
     row = service()
 
-    def read() -> policies.Place:
+    def read() -> policies.Level:
         if where == "all":
             return policies.of_all()
         if where == "stack":

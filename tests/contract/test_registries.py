@@ -53,6 +53,7 @@ def test_it_enters_one_and_hides_its_password(admin: Program) -> None:
         "lastAnsweredAt": None,
         "restsUntil": None,
         "lastError": None,
+        "unreachableSince": None,
         "limit": None,
     }
     listed = admin.get(REGISTRIES).json()

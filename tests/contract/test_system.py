@@ -76,7 +76,11 @@ def test_it_changes_what_is_given_and_keeps_the_rest(admin: Program) -> None:
     assert (discovery["cron"], discovery["jitterSeconds"]) == ("*/5 * * * *", 3)
     assert discovery["nextRunAt"] is None  # the tick works it out
     assert admin.put("/api/settings", {"publicBaseUrl": ""}).json()["publicBaseUrl"] is None
+    assert admin.put("/api/settings", {"updatesAtOnce": 3}).json()["updatesAtOnce"] == 3
     assert admin.put("/api/settings", {"deliveriesMost": 7}).json()["deliveriesMost"] == 7
+    assert shown["backupRequired"] is True
+    changed = {"backupsKeep": 5, "backupDays": 7, "backupLimitMb": 0, "backupRequired": False}
+    assert admin.put("/api/settings", changed).json().items() >= changed.items()
 
 
 @pytest.mark.parametrize(
@@ -93,8 +97,13 @@ def test_it_changes_what_is_given_and_keeps_the_rest(admin: Program) -> None:
         ({"retentionDays": "30"}, "retentionDays"),
         ({"retentionDays": True}, "retentionDays"),
         ({"deliveriesMost": 0}, "deliveriesMost"),
+        ({"updatesAtOnce": 0}, "updatesAtOnce"),
         ({"deliveriesMost": 10**9}, "deliveriesMost"),
         ({"deliveriesMost": "100"}, "deliveriesMost"),
+        ({"backupsKeep": 0}, "backupsKeep"),
+        ({"backupDays": -1}, "backupDays"),
+        ({"backupLimitMb": 10**9}, "backupLimitMb"),
+        ({"backupRequired": "no"}, "backupRequired"),
         ({"schedules": [{"name": "discovery", "cron": "every day"}]}, "schedules.0.cron"),
         ({"schedules": [{"name": "nothing"}]}, "schedules.0.name"),
         ({"schedules": [{"name": "discovery", "enabled": "yes"}]}, "schedules.0.enabled"),

@@ -8,10 +8,13 @@ import pytest
 from django.test import Client
 from pytest_django import Settings
 
+from checks.kinds import KINDS, JobKind, Outcome
 from checks.models import Host, Job, Service, Stack
 from dockrev.fields import MASK
 from integrations.models import Delivery, Receiver
 from integrations.tallies import Tallies
+from tests.fake_engine import FakeEngine
+from tests.pages.rows import candidate
 from tests.people import Program, error_of
 from tests.rows import service
 
@@ -32,8 +35,8 @@ def call(order: Any, secret: str = SECRET, path: str = PATH) -> Any:
 def trigger(db: None) -> Receiver:
     """The one that is there from the first start, set up."""
     row = Receiver.objects.get(kind="trigger")
-    row.enabled, row.secret, row.name = True, SECRET, "CI"
-    row.save(update_fields=["enabled", "secret", "name"])
+    row.enabled, row.secret, row.name, row.options = True, SECRET, "CI", {"updates": True}
+    row.save(update_fields=["enabled", "secret", "name", "options"])
     return row
 
 
@@ -57,7 +60,7 @@ class TestCheck:
         assert answer.json() == {"ok": True, "jobId": job.pk}
         assert (job.kind, job.reason, job.created_by) == ("check.all", "webhook", "CI")
         assert (job.notify, job.by_delivery) == (True, False)
-        assert not Delivery.objects.exists()
+        assert Delivery.objects.get().job_ids == [job.pk]
 
     def test_it_checks_a_stack_by_id_and_by_name(self) -> None:
         row = service()
@@ -129,7 +132,10 @@ class TestRefusal:
             ({}, "action"),
             ({"scope": "all"}, "action"),
             ({"action": "check"}, "scope"),
-            ({"action": "update", "scope": "all"}, "action"),
+            ({"action": "restart", "scope": "all"}, "action"),
+            ({"action": "update", "scope": "service"}, "serviceId"),
+            ({"action": "update", "scope": "all", "dryRun": "yes"}, "dryRun"),
+            ({"action": "update", "scope": "all", "allowArchMismatch": 1}, "allowArchMismatch"),
             ({"action": ["check"], "scope": "all"}, "action"),
             ({"action": {"check": 1}, "scope": "all"}, "action"),
             ({"action": True, "scope": "all"}, "action"),
@@ -152,10 +158,6 @@ class TestRefusal:
         error = error_of(call(order), 400, "invalid_argument")
         assert error["details"] == {"field": field}
         assert not Job.objects.exists()
-
-    def test_it_says_that_there_are_no_updates_yet(self) -> None:
-        error = error_of(call({"action": "update", "scope": "all"}), 400, "invalid_argument")
-        assert error["message"] == 'The only action so far is "check".'
 
     @pytest.mark.parametrize(
         "raw",
@@ -270,3 +272,74 @@ class TestFirstStart:
         settings.WEBHOOK_SECRET = OF_ENVIRONMENT
         refused = admin.patch("/api/receivers/github-packages", {"enabled": True})
         error_of(refused, 400, "invalid_argument")
+
+
+@pytest.mark.usefixtures("trigger")
+class TestUpdate:
+    @pytest.fixture(autouse=True)
+    def _kind(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """There is somebody who updates."""
+        kind = JobKind("update", cluster="long", repeatable=False, run=lambda run: Outcome())
+        monkeypatch.setitem(KINDS, "update", kind)
+
+    def test_it_backs_up_data_where_the_call_says_so(self, fake_engine: FakeEngine) -> None:
+        row = fake_engine.deploy()
+        candidate(row)
+        volume = {"Type": "volume", "Name": "shop_data", "Destination": "/data", "RW": True}
+        fake_engine.containers[-1]["Mounts"] = [volume]
+        for given, how in (({}, "skip"), ({"backupMode": "force"}, "live")):
+            Job.objects.all().delete()
+            assert call({"action": "update", "scope": "all", **given}).status_code == 202
+            [change] = Job.objects.get().params["plan"]["changes"]
+            assert [each["how"] for each in change["data"]] == [how]
+
+    def test_it_updates_a_service_a_stack_and_everything(self, fake_engine: FakeEngine) -> None:
+        row = fake_engine.deploy()
+        candidate(row)
+        scopes: list[dict[str, str]] = [
+            {"scope": "service", "serviceId": "shop/api"},
+            {"scope": "stack", "stackId": "shop"},
+            {"scope": "all"},
+        ]
+        for scope in scopes:
+            Job.objects.all().delete()
+            answer = call({"action": "update", **scope})
+            assert answer.status_code == 202, answer.content
+            job = Job.objects.get()
+            assert answer.json() == {"ok": True, "jobId": job.pk}
+            assert (job.kind, job.reason, job.created_by) == ("update", "webhook", "CI")
+            assert job.params["plan"]["changes"][0]["target_image"] == "ghcr.io/acme/api:1.3.0"
+
+    @pytest.mark.parametrize("dry_run", [False, True])
+    def test_a_secret_that_is_for_checks_updates_nothing(
+        self, fake_engine: FakeEngine, dry_run: bool
+    ) -> None:
+        candidate(fake_engine.deploy())
+        Receiver.objects.filter(kind="trigger").update(options={})
+        error = error_of(
+            call({"action": "update", "scope": "all", "dryRun": dry_run}), 409, "conflict"
+        )
+        assert error["details"]["reason"] == "updates_off"
+        assert not Job.objects.exists()
+        assert call(ALL).status_code == 202
+
+    def test_an_admin_lets_it_update(self, fake_engine: FakeEngine, admin: Program) -> None:
+        candidate(fake_engine.deploy())
+        Receiver.objects.filter(kind="trigger").update(options={})
+        changed = admin.patch("/api/receivers/trigger", {"options": {"updates": True}})
+        assert changed.json()["options"] == {"updates": True}
+        assert call({"action": "update", "scope": "all"}).status_code == 202
+
+    def test_it_only_plans_a_dry_run(self, fake_engine: FakeEngine) -> None:
+        candidate(fake_engine.deploy())
+        call({"action": "update", "scope": "all", "dryRun": True})
+        job = Job.objects.get()
+        assert (job.kind, job.status, job.reason) == ("update", "success", "webhook")
+        assert job.summary["plans"][0]["project"] == "shop"
+
+    def test_it_says_why_there_is_no_update(self, fake_engine: FakeEngine) -> None:
+        fake_engine.deploy()
+        order = {"action": "update", "scope": "service", "serviceId": "shop/api"}
+        error = error_of(call(order), 409, "conflict")
+        assert error["details"]["reason"] == "nothing_to_update"
+        assert not Job.objects.exists()

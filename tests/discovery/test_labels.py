@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from checks.discovery.labels import Label, origin_of, with_files
+from checks.discovery.labels import Label, given_by_compose, origin_of, with_files
 from checks.discovery.projects import FoundProject, FoundService
 
 RUNS = FoundService("web", "ghcr.io/acme/web:1", state="running", replicas=1)
@@ -53,6 +53,27 @@ def test_it_finds_what_was_typed_elsewhere(shop: Path) -> None:
     assert files("deploy/compose.yaml", deploy) == (deploy / "compose.yaml",)
     assert files("../shop/deploy/compose.yaml", deploy) == (deploy / "compose.yaml",)
     assert files("../more.yaml", deploy) == (shop / "more.yaml",)
+
+
+OURS: dict[str, str] = {Label.PROJECT: "shop", Label.CONFIG_HASH: "1"}
+
+
+@pytest.mark.parametrize(
+    ("labels", "brought", "expected"),
+    [
+        (OURS, {}, OURS),
+        (OURS, {Label.PROJECT: "shop"}, OURS),  # Compose built the image
+        (OURS, {**OURS, Label.CONFIG_HASH: "2"}, OURS),  # somebody made one of a container
+        (OURS, OURS, {}),
+        ({Label.PROJECT: "shop"}, {Label.PROJECT: "shop"}, {}),
+        ({Label.PROJECT: "shop"}, {}, {Label.PROJECT: "shop"}),
+        ({**OURS, Label.ENVIRONMENT_FILES: "/x"}, {Label.ENVIRONMENT_FILES: "/x"}, OURS),
+    ],
+)
+def test_no_image_says_which_project_its_container_is_of(
+    labels: dict[str, str], brought: dict[str, str], expected: dict[str, str]
+) -> None:
+    assert given_by_compose(labels, brought) == expected
 
 
 def test_what_runs_wins_and_files_add_to_it(shop: Path) -> None:

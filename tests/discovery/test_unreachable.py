@@ -12,6 +12,7 @@ import pytest
 
 from checks.discovery import engine
 from checks.discovery.engine import look_at_engine
+from checks.discovery.places import Place
 from checks.discovery.projects import EngineUnavailable
 
 
@@ -40,7 +41,7 @@ def answering(answer: bytes) -> Iterator[str]:
 
 def reason(docker_host: str) -> str:
     with pytest.raises(EngineUnavailable) as refused:
-        look_at_engine(docker_host)
+        look_at_engine(Place(docker_host))
     return str(refused.value)
 
 

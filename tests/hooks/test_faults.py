@@ -26,7 +26,8 @@ from tests.fake_github.server import FakeGitHub
 from tests.fake_github.state import Hook
 from tests.github import SECRET, TOKEN
 from tests.hooks.doing import CALLBACK, Sync, Track, done, said, writes
-from tests.processes.instance import Instance, until
+from tests.processes.instance import Instance
+from tests.waiting import until
 
 NAMES = [f"acme/r{number}" for number in range(8)]
 BROKEN = [500, 502, "html", "truncated", "short", "cut", "timeout"]
@@ -467,7 +468,7 @@ class TestAWorkerThatIsKilled:
         instance.work()
         fault = github.fail("POST", "/repos/acme/r[3-7]/*", with_="timeout", times=99, done=True)
         job = self._say(instance, ASK).strip()
-        until(lambda: fault.met >= 3, within=30, what="GitHub is silent")
+        until(lambda: fault.met >= 3, what="GitHub is silent")
         for pid in instance.sentinels("long") + instance.workers("long"):
             os.kill(pid, signal.SIGKILL)
         heard_of = "SELECT count(*) FROM integrations_hooktarget WHERE hook_id != ''"
@@ -477,10 +478,10 @@ class TestAWorkerThatIsKilled:
         github.faults.clear()
 
         ended = "SELECT status, losses FROM checks_job WHERE id = ?"
-        until(lambda: instance.rows(ended, job) == [("success", 1)], within=60)
+        until(lambda: instance.rows(ended, job) == [("success", 1)])
         one_each(github)
         again = self._say(instance, ASK).strip()
-        until(lambda: instance.rows(ended, again) == [("success", 0)], within=60)
+        until(lambda: instance.rows(ended, again) == [("success", 0)])
         assert instance.rows(heard_of) == [(8,)]
         one_each(github)
 

@@ -8,7 +8,11 @@ import pytest
 import requests
 from pytest_django.fixtures import Settings
 
+from checks.container_logs.lines import Since, logs_of
 from checks.discovery.look import look_at
+from checks.discovery.places import Place
+from checks.discovery.projects import EngineUnavailable
+from checks.models import Host, Service, Stack
 from dockrev import addresses, http
 from tests.servers import Reply, Server, Starts
 
@@ -236,5 +240,17 @@ def test_it_reaches_an_engine_at_home_where_targets_must_be_public(
 ) -> None:
     settings.PUBLIC_TARGETS_ONLY = True
     server = serve(lambda asked: Reply(500, b"{}"))
-    look_at(f"tcp://{server.address}")
+    look_at(Place(f"tcp://{server.address}"))
     assert server.asked
+
+
+def test_it_reads_no_logs_where_no_person_may_have_it_call(
+    serve: Starts, settings: Settings
+) -> None:
+    settings.PUBLIC_TARGETS_ONLY = True
+    server = serve(lambda asked: Reply(500, b"{}"))
+    host = Host(name="nas", docker_host=f"tcp://{server.address}", plain=True)
+    service = Service(name="web", stack=Stack(name="shop", host=host))
+    with pytest.raises(EngineUnavailable):
+        logs_of(service, tail=10, since=Since())
+    assert not server.asked

@@ -10,7 +10,7 @@ import requests
 from docker import DockerClient
 from docker.models.containers import Container
 
-from tests.real.processes import wait_until
+from tests.waiting import until
 
 STARTS = 90  # seconds, on a machine that is busy with other tests
 
@@ -113,6 +113,6 @@ class Running:
             return bool(condition())
 
         try:
-            wait_until(is_so, seconds=STARTS, what=what)
+            until(is_so, what=what)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.log()[-3000:]}") from None

@@ -13,13 +13,11 @@ import pytest
 import time_machine
 from django.urls import resolve
 from django.utils import timezone
-from django_q.models import OrmQ
+from pytest_django import DjangoAssertNumQueries
 
 from dockrev import preferences
-from dockrev.dispatch import LOST_AFTER
 from dockrev.ids import new_id
-from dockrev.leases import LEASE
-from notifications import outbox
+from notifications import messages, outbox, trying
 from notifications.announce import (
     ANOMALY,
     COMPANY,
@@ -76,13 +74,24 @@ def tell(*found: NewVersion, check: Check = CHECK) -> dict[str, int]:
 def send_all(after: timedelta = COMPANY) -> None:
     """What the worker does when everything has become due."""
     with time_machine.travel(timezone.now() + after):
-        outbox.dispatch_due(timezone.now())
-        waiting = Notification.objects.filter(status="waiting", next_attempt_at__lte=timezone.now())
-        for row in waiting:
-            outbox.send(row.pk)
+        for pk in list(Channel.objects.to_send_to(timezone.now()).values_list("pk", flat=True)):
+            while row := outbox.claim(pk, timezone.now()):
+                outbox.send(row)
 
 
 class TestPayload:
+    @pytest.mark.parametrize("count", [1, 10])
+    def test_it_is_built_with_three_queries_however_much_it_names(
+        self, place: Sink, count: int, django_assert_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        """The language, the public address and the template."""
+        channel(place)
+        tell(*(news(f"api-{number}", image=f"ghcr.io/acme/{number}:1") for number in range(count)))
+        row = Notification.objects.select_related("channel").get()
+        with django_assert_num_queries(3):
+            built = messages.message(row, timezone.now())
+        assert len(built.payload["links"]["serviceUrls"]) == count
+
     def test_it_sends_the_contract(self, place: Sink) -> None:
         preferences.set("public_base_url", "https://dockrev.example")
         channel(place)
@@ -170,7 +179,7 @@ class TestChoice:
         tell(news("b"))
         tell(news("b"))
         tell(news("c", "ghcr.io/acme/other:1"))
-        assert outbox.dispatch_due(timezone.now()) == 0
+        assert not Channel.objects.to_send_to(timezone.now()).exists()
         send_all()
         counts = sorted(received.json["check"]["newVersions"] for received in place.received)
         assert counts == [1, 2]
@@ -340,16 +349,6 @@ class TestTrouble:
         row.refresh_from_db()
         assert (Notification.objects.get().status, row.last_error) == ("sent", "")
 
-    def test_it_gives_up_after_the_last_pause(self, place: Sink) -> None:
-        channel(place)
-        place.answers = [500] * 20
-        tell()
-        for day in range(12):
-            send_all(timedelta(days=day + 1))
-        row = Notification.objects.get()
-        assert (row.status, row.attempts) == ("failed", len(outbox.PAUSES) + 1)
-        assert len(place.received) == row.attempts
-
     def test_it_switches_off_a_channel_that_is_gone(self, place: Sink) -> None:
         row = channel(place)
         place.answers = [410]
@@ -367,50 +366,13 @@ class TestTrouble:
         assert row.error
         assert "with-a-token" not in row.error
 
-    def test_it_brings_back_what_a_dead_worker_was_sending(self, place: Sink) -> None:
-        channel(place)
-        tell()
-        now = timezone.now()
-        Notification.objects.take(now, status="sending")
-        outbox.recover(now)
-        assert Notification.objects.get().status == "sending"
-        outbox.recover(now + LEASE + timedelta(seconds=1))
-        assert Notification.objects.get().status == "waiting"
-
-    def test_it_hands_out_again_what_no_worker_began(self, place: Sink) -> None:
-        channel(place)
-        tell()
-        due = timezone.now() + COMPANY
-        assert outbox.dispatch_due(due) == 1
-        assert outbox.dispatch_due(due) == 0
-        OrmQ.objects.all().delete()
-        later = due + LOST_AFTER + timedelta(seconds=1)
-        outbox.recover(later)
-        assert outbox.dispatch_due(later) == 1
-        outbox.redispatch("quick")
-        assert outbox.dispatch_due(later) == 1
-
-    def test_it_sends_once_though_the_message_comes_twice(self, place: Sink) -> None:
-        channel(place)
-        tell()
-        send_all()
-        outbox.send(Notification.objects.get().pk)
-        assert len(place.received) == 1
-
-    def test_it_sends_again_what_a_person_wants_again(self, place: Sink) -> None:
-        channel(place)
-        tell()
-        send_all()
-        assert outbox.send_again(Notification.objects.get().pk)
-        send_all()
-        assert len(place.received) == 2
-
 
 class TestTest:
     def test_it_says_what_the_other_side_answered(self, place: Sink) -> None:
         row = channel(place, enabled=False)
-        assert outbox.send_test(row) == outbox.Tried(True, status=204)
+        tried = trying.try_out(row)
+        assert (tried.ok, tried.status) == (True, 204)
         assert place.received[0].json["schema"] == "dockrev.notification.test.v2"
         place.answers = [403]
-        refused = outbox.send_test(row)
+        refused = trying.try_out(row)
         assert (refused.ok, refused.status, refused.error) == (False, 403, "It answered 403.")

@@ -14,8 +14,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from checks import ignoring
+from checks.candidates import Judged, settle_candidates
 from checks.decide import Found, Verdict
-from checks.lifecycle import Judged, settle_candidates
 from checks.models import Candidate, IgnoreRule, Image, Service
 from checks.settle import close_what_no_longer_applies
 from tests.github import digest

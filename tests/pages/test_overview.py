@@ -188,7 +188,7 @@ def test_it_asks_the_database_as_often_for_thirty_services_as_for_three(viewer: 
     few = queries()
     Service.objects.all().delete()
     many_services(30)
-    assert queries() == few <= 13
+    assert queries() == few <= 14
 
 
 def test_it_shows_viewers_no_button(viewer: Client, operator: Client) -> None:

@@ -32,10 +32,12 @@ def write(to: Job, *messages: str, level: str = "info") -> list[int]:
 
 def test_it_lists_jobs_with_who_and_why(viewer: Client) -> None:
     job("check.service", subject="shop / api", reason="webhook")
+    job("check.stack", subject="shop", reason="webhook", created_by="Pipeline")
     job("check.all", "running", scope="all", reason="schedule", progress_message="home / web")
     job("discovery", "queued", reason="api", created_by="ci")
     said = page(viewer, "/queue")
-    assert "3 jobs, 2 active" in said
+    assert "4 jobs, 2 active" in said
+    assert "Check stack shop success Pipeline, by a webhook" in said
     assert "Check shop / api success a webhook" in said
     assert "Check everything home / web the schedule" in said
     assert "Look for stacks and services queued ci, by the API" in said
@@ -239,7 +241,7 @@ def test_it_knows_no_other_job(viewer: Client) -> None:
     ("kind", "reason", "words"),
     [
         ("check.stack", "schedule", "Check stack shop success the schedule"),
-        ("prune", "api", "prune shop success a program, by the API"),
+        ("sweep", "api", "sweep shop success a program, by the API"),
     ],
 )
 def test_it_names_jobs_of_every_kind(viewer: Client, kind: str, reason: str, words: str) -> None:

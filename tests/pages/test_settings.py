@@ -50,7 +50,7 @@ def test_it_shows_channels_and_why_one_is_off(viewer: Client) -> None:
     )
     Channel.objects.create(kind="webhook", name="Old", config=secret, disabled_reason="410 Gone")
     page = settings_page(viewer)
-    assert "Chat on, for Webhooks that need attention Webhook nothing sent yet" in page
+    assert "Chat on, for webhooks that need attention Webhook nothing sent yet" in page
     assert "Old 410 Gone" in page
     assert "hooks.example" not in viewer.get("/settings").content.decode()
 

@@ -4,34 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
+from tests.real.processes import free_port
+from tests.waiting import until
+
 WHOLE = 2  # workers below the sentinel of `quick`
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def until(true: Callable[[], Any], *, within: float, what: str = "") -> Any:
-    """Wait for something to become true, and return it."""
-    deadline = time.monotonic() + within
-    while not (result := true()):
-        assert time.monotonic() < deadline, f"not within {within} s: {what or true}"
-        time.sleep(0.05)
-    return result
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Instance:
@@ -66,22 +52,22 @@ class Instance:
     def run(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
         """Start everything, and wait until it serves and works."""
         process = self.start("run", *arguments, **environment)
-        until(lambda: self.serves() or process.poll() is not None, within=30, what="it serves")
+        until(lambda: self.serves() or process.poll() is not None, what="it serves")
         assert process.poll() is None, self.complained()
-        until(lambda: len(self.workers()) == WHOLE, within=20, what="it has workers")
+        until(lambda: len(self.workers()) == WHOLE, what="it has workers")
         return process
 
     def serve(self) -> subprocess.Popen[bytes]:
         """Start the server alone, and wait until it serves."""
         process = self.start("run", "--only", "server")
-        until(lambda: self.serves() or process.poll() is not None, within=30, what="it serves")
+        until(lambda: self.serves() or process.poll() is not None, what="it serves")
         assert process.poll() is None, self.complained()
         return process
 
     def work(self) -> subprocess.Popen[bytes]:
         before = len(self.workers())
         process = self.start("work")
-        until(lambda: len(self.workers()) == before + WHOLE, within=20, what="it has workers")
+        until(lambda: len(self.workers()) == before + WHOLE, what="it has workers")
         return process
 
     def command(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -7,7 +7,8 @@ import pytest
 from tests.fake_github.server import FakeGitHub
 from tests.github import TOKEN, published
 from tests.processes.api import Api
-from tests.processes.instance import Instance, until
+from tests.processes.instance import Instance
+from tests.waiting import PATIENCE, until
 
 
 @pytest.fixture
@@ -25,19 +26,18 @@ def test_it_catches_up_when_it_starts(instance: Instance, github: FakeGitHub) ->
     api.call("PUT", "/api/github-packages/settings", **given)
     api.call("POST", "/api/github-packages/targets/add", input="acme/api")
     api.call("POST", "/api/github-packages/sync", dryRun=False)
-    until(lambda: github.hooks("acme/api"), within=30, what="there is a hook")
+    until(lambda: github.hooks("acme/api"), what="there is a hook")
     github.settle()
     until(
         lambda: api.call("GET", "/api/github-packages/repos")["repos"][0]["hookId"],
-        within=10,
         what="the hook is known",
     )
     (came,) = github.publish("acme/api", published())
     process.terminate()
-    process.wait(20)
+    process.wait(PATIENCE)
     missed = [github.publish("acme/api", published(tag=tag))[0] for tag in ("2", "3")]
     assert {attempt.failed for attempt in missed} == {True}
 
     instance.run()
     known = {came.guid: (False, 1), **{attempt.guid: (True, 1) for attempt in missed}}
-    until(lambda: api.deliveries() == known, within=30, what="all is known")
+    until(lambda: api.deliveries() == known, what="all is known")

@@ -6,7 +6,8 @@ import socket
 from contextlib import ExitStack
 
 from dockrev.turns import WAITING_EACH
-from tests.processes.instance import Instance, until
+from tests.processes.instance import Instance
+from tests.waiting import until
 
 HEAD = b"POST /api/webhooks/github-packages HTTP/1.1\r\nHost: localhost\r\n"
 
@@ -34,6 +35,6 @@ def test_it_answers_others_while_bodies_do_not_come(instance: Instance) -> None:
         assert answered(instance) == b"HTTP/1.1 401 Unauthorized"
         for number in range(60):
             connected(instance, stack, announced[number % 3])
-        until(lambda: b" 503 " in answered(instance), within=10, what="an address has its share")
+        until(lambda: b" 503 " in answered(instance), what="an address has its share")
         assert instance.serves("/api/version")
-    until(lambda: b" 401 " in answered(instance), within=10, what="it is forgotten")
+    until(lambda: b" 401 " in answered(instance), what="it is forgotten")

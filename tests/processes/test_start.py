@@ -15,7 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes.instance import Instance, free_port, until
+from tests.processes.instance import Instance
+from tests.real.processes import free_port
+from tests.waiting import PATIENCE, until
 
 
 def sign_in(instance: Instance, name: str, password: str) -> bool:
@@ -34,7 +36,7 @@ def sign_in(instance: Instance, name: str, password: str) -> bool:
 
 def end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
-    assert process.wait(20) == 0
+    assert process.wait(PATIENCE) == 0
 
 
 def test_it_makes_an_admin_once_and_keeps_everything(instance: Instance) -> None:
@@ -82,7 +84,7 @@ def test_it_waits_for_a_port_that_becomes_free(instance: Instance) -> None:
         process = instance.start("run")
         leaves = threading.Timer(2, other.close)
         leaves.start()
-        until(instance.serves, within=30)
+        until(instance.serves)
         leaves.join()
     end(process)
 
@@ -163,14 +165,14 @@ def test_it_refuses_another_key_and_a_newer_database(instance: Instance) -> None
 
 def test_it_lets_a_worker_wait_for_the_server_that_migrates(instance: Instance) -> None:
     worker = instance.start("run", "--only", "worker")
-    until(lambda: "Waiting" in instance.said(), within=15)
+    until(lambda: "Waiting" in instance.said())
     assert not instance.workers()
 
     server = instance.start("run", "--only", "server")
-    until(instance.serves, within=30)
-    until(instance.workers, within=15)
+    until(instance.serves)
+    until(instance.workers)
     assert instance.serves("/api/health?require=worker") or until(
-        lambda: instance.serves("/api/health?require=worker"), within=10
+        lambda: instance.serves("/api/health?require=worker")
     )
     end(server)
     end(worker)

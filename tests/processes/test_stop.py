@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from tests.processes.instance import ROOT, Instance, until
+from tests.processes.instance import ROOT, Instance
+from tests.waiting import PATIENCE, until
 
 Process = subprocess.Popen[bytes]
 
@@ -33,12 +34,12 @@ def test_it_ends_all_of_it_after_the_work_in_hand(
 ) -> None:
     process = instance.run()
     ids = instance.ask(2, seconds="1.5")
-    until(lambda: any(is_running(instance, job) for job in ids), within=10)
+    until(lambda: any(is_running(instance, job) for job in ids))
 
     assert callable(reach)
     reach(process, number)
 
-    assert process.wait(15) == 0
+    assert process.wait(PATIENCE) == 0
     assert instance.processes() == {}
     assert instance.did(ids)
     assert "Traceback" not in instance.complained()
@@ -50,33 +51,33 @@ def test_it_ends_a_worker_alone(instance: Instance, reach: object) -> None:
     process = instance.work()
     assert callable(reach)
     reach(process, signal.SIGTERM)
-    assert process.wait(15) == 0
+    assert process.wait(PATIENCE) == 0
     assert instance.processes() == {}
 
 
 def test_it_cuts_long_work_off_and_does_it_after_the_next_start(instance: Instance) -> None:
     process = instance.run()
-    (job,) = instance.ask(1, seconds="20")
-    until(lambda: is_running(instance, job), within=10)
+    (job,) = instance.ask(1, seconds="600")
+    until(lambda: is_running(instance, job))
     process.terminate()
-    assert process.wait(16) == 0
+    assert process.wait(PATIENCE) == 0
     assert instance.processes() == {}
     assert is_running(instance, job)
 
     instance.rows('UPDATE checks_job SET params = \'{"seconds": "0"}\' WHERE id = ?', job)
     instance.run()
-    until(lambda: instance.did([job]), within=15)
+    until(lambda: instance.did([job]))
 
 
 @pytest.mark.parametrize("command", ["run", "work"])
 def test_it_leaves_nothing_behind_when_it_is_killed(instance: Instance, command: str) -> None:
     assert instance.command("migrate").returncode == 0
     process = instance.run() if command == "run" else instance.work()
-    (job,) = instance.ask(1, seconds="30", kind="test.long")
-    until(lambda: is_running(instance, job), within=10)
+    (job,) = instance.ask(1, seconds="600", kind="test.long")
+    until(lambda: is_running(instance, job))
     process.kill()
     process.wait()
-    until(lambda: not instance.processes(), within=2)
+    until(lambda: not instance.processes())
 
 
 def test_it_ends_with_the_make_that_started_it(instance: Instance) -> None:
@@ -86,16 +87,16 @@ def test_it_ends_with_the_make_that_started_it(instance: Instance) -> None:
         env=instance.environment,
         start_new_session=True,
     )
-    until(instance.serves, within=30)
+    until(instance.serves)
     shell.kill()
     shell.wait()
-    until(lambda: not instance.processes(), within=2)
+    until(lambda: not instance.processes())
 
 
 def test_it_can_be_interrupted_while_it_starts(instance: Instance) -> None:
     process = instance.start("run")
-    until((instance.data / "encryption.key").exists, within=10)
+    until((instance.data / "encryption.key").exists)
     os.killpg(process.pid, signal.SIGINT)
-    assert process.wait(15) in (0, 1, 130, -signal.SIGINT)
+    assert process.wait(PATIENCE) in (0, 1, 130, -signal.SIGINT)
     assert instance.processes() == {}
     assert "Traceback" not in instance.complained()

@@ -12,6 +12,7 @@ import pytest
 
 from tests.processes.api import Api
 from tests.processes.instance import Instance
+from tests.waiting import PATIENCE
 
 BODY = {"push_data": {"tag": "1", "pushed_at": 1}, "repository": {"repo_name": "acme/api"}}
 
@@ -42,7 +43,7 @@ def test_no_log_and_no_file_has_a_token(instance: Instance, form: str) -> None:
     assert [call(f"{url}{end}") for end in ("x", "/more", "?a=b", "//")] == [401, 404, 200, 404]
     assert call(url.replace("docker-hub", "github-packages")) == 404
     server.terminate()
-    server.wait(20)
+    server.wait(PATIENCE)
     files = [file for file in instance.data.parent.rglob("*") if file.is_file()]
     held = []
     for file in files:

@@ -7,7 +7,8 @@ import random
 import signal
 import time
 
-from tests.processes.instance import WHOLE, Instance, parent, until
+from tests.processes.instance import WHOLE, Instance, parent
+from tests.waiting import PATIENCE, until
 
 
 def kill(pid: int) -> None:
@@ -18,10 +19,10 @@ def test_it_does_a_job_once_whose_worker_is_killed(instance: Instance) -> None:
     assert instance.command("migrate").returncode == 0
     instance.work()
     (job,) = instance.ask(1, seconds="2")
-    until(lambda: instance.jobs([job]) == [("running", 0)], within=10)
+    until(lambda: instance.jobs([job]) == [("running", 0)])
     for pid in instance.workers():  # it is one of these
         kill(pid)
-    until(lambda: instance.did([job]), within=20)
+    until(lambda: instance.did([job]))
     assert instance.rows("SELECT losses FROM checks_job WHERE id = ?", job) == [(1,)]
 
 
@@ -32,10 +33,10 @@ def test_it_works_on_after_twenty_random_kills(instance: Instance) -> None:
     for turn in range(20):
         if turn % 4 == 0:
             ids += instance.ask(3, seconds="0.3")
-        until(lambda: len(instance.workers()) == WHOLE, within=45, what="a whole cluster")
+        until(lambda: len(instance.workers()) == WHOLE, what="a whole cluster")
         kill(chance.choice(instance.workers()))
     ids += instance.ask(3)
-    until(lambda: instance.did(ids), within=60)
+    until(lambda: instance.did(ids))
 
 
 def test_it_shares_work_between_two_workers(instance: Instance) -> None:
@@ -46,24 +47,24 @@ def test_it_shares_work_between_two_workers(instance: Instance) -> None:
     instance.rows(
         "UPDATE dockrev_schedule SET next_run_at = '2020-01-01 00:00:00' WHERE name = 'test'"
     )
-    until(lambda: instance.did(ids), within=30)
+    until(lambda: instance.did(ids))
 
     fired = "SELECT status FROM checks_job WHERE reason = 'schedule' AND kind = 'test.quick'"
-    until(lambda: instance.rows(fired) == [("success",)], within=10)
+    until(lambda: instance.rows(fired) == [("success",)])
     for process in (first, second):
         process.terminate()
-        assert process.wait(15) == 0
+        assert process.wait(PATIENCE) == 0
 
 
 def test_it_goes_on_when_one_of_two_workers_dies_whole(instance: Instance) -> None:
     assert instance.command("migrate").returncode == 0
     first = instance.work()
     ids = instance.ask(4, seconds="1")
-    until(lambda: ("running", 0) in instance.jobs(ids), within=10)
+    until(lambda: ("running", 0) in instance.jobs(ids))
     instance.work()
     first.kill()
     first.wait()
-    until(lambda: instance.did(ids), within=30)
+    until(lambda: instance.did(ids))
 
 
 def test_it_notices_workers_that_do_nothing(instance: Instance) -> None:
@@ -71,15 +72,13 @@ def test_it_notices_workers_that_do_nothing(instance: Instance) -> None:
     instance.work()
     # One that is stopped in a transaction, as at the start, would keep everybody from writing.
     first = instance.ask(1)
-    until(lambda: instance.did(first), within=20)
-    until(
-        lambda: not instance.rows("SELECT id FROM checks_job WHERE finished_at IS NULL"), within=20
-    )
+    until(lambda: instance.did(first))
+    until(lambda: not instance.rows("SELECT id FROM checks_job WHERE finished_at IS NULL"))
     stuck = instance.workers()
     for pid in stuck:
         os.kill(pid, signal.SIGSTOP)
     ids = instance.ask(3)
-    until(lambda: instance.did(ids), within=40)
+    until(lambda: instance.did(ids))
     assert not set(stuck) & set(instance.workers())
 
 
@@ -100,19 +99,28 @@ def test_it_runs_the_long_cluster_only_while_it_is_needed(instance: Instance) ->
     instance.work()
     assert not instance.sentinels("long")
     ids = instance.ask(2, kind="test.long", seconds="0.5")
-    until(lambda: instance.sentinels("long"), within=10)
-    until(lambda: instance.did(ids), within=20)
-    until(lambda: not instance.sentinels("long"), within=20)
+    until(lambda: instance.sentinels("long"))
+    until(lambda: instance.did(ids))
+    until(lambda: not instance.sentinels("long"))
     assert instance.did(instance.ask(1, kind="test.long")) or until(
-        lambda: instance.sentinels("long"), within=10
+        lambda: instance.sentinels("long")
     )
+
+
+def test_it_does_two_long_jobs_at_a_time(instance: Instance) -> None:
+    assert instance.command("migrate").returncode == 0
+    instance.work()
+    ids = instance.ask(3, kind="test.long", seconds="3")
+    three = [("queued", 0), ("running", 0), ("running", 0)]
+    until(lambda: sorted(instance.jobs(ids)) == three)
+    until(lambda: instance.did(ids))
 
 
 def test_it_lives_with_an_app_whose_part_is_broken(instance: Instance) -> None:
     assert instance.command("migrate").returncode == 0
     instance.start("work", DOCKREV_TEST_FAILING_APP="yes")
     ids = instance.ask(2)
-    until(lambda: instance.did(ids), within=20)
+    until(lambda: instance.did(ids))
     assert "this app is broken" in instance.complained()
 
 
@@ -121,11 +129,11 @@ def test_it_brings_server_and_worker_back(instance: Instance) -> None:
     for pid, name in instance.processes().items():
         if name == "dockrev server":
             kill(pid)
-    until(lambda: not instance.serves(), within=10)
-    until(instance.serves, within=20)
+    until(lambda: not instance.serves())
+    until(instance.serves)
 
     worker = parent(instance.sentinels()[0])
     kill(worker)
-    until(lambda: instance.workers() and worker not in instance.processes(), within=20)
+    until(lambda: instance.workers() and worker not in instance.processes())
     ids = instance.ask(1)
-    until(lambda: instance.did(ids), within=20)
+    until(lambda: instance.did(ids))

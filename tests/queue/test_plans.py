@@ -13,7 +13,7 @@ from django.utils import timezone
 from checks import upkeep
 from checks.models import Job
 from dockrev import schedules
-from notifications import outbox
+from notifications import lanes, outbox
 from tests import rows
 from tests.github import deliver, published
 
@@ -72,12 +72,13 @@ def on_sqlite() -> None:
     "tick",
     [
         lambda: upkeep.dispatch_due(timezone.now()),
-        lambda: outbox.dispatch_due(timezone.now()),
+        lambda: lanes._to_send_to(now=timezone.now()),
+        lambda: outbox.claim("chn_1", timezone.now()),
         lambda: upkeep.recover(timezone.now()),
         lambda: outbox.recover(timezone.now()),
         lambda: upkeep.busy("quick", timezone.now()),
         lambda: upkeep.is_late("quick", timezone.now()),
-        lambda: outbox.is_late("quick", timezone.now()),
+        lambda: outbox.is_late(timezone.now()),
         lambda: schedules.fire_due(timezone.now()),
     ],
 )

@@ -559,3 +559,52 @@ class TestManyAtOnce:
         assert Job.objects.count() == OrmQ.objects.count() == 20
         assert sum(not answer.reused for answer in answers) == 20
         assert len({answer.job_id for answer in answers}) == 20
+
+
+class TestResuming:
+    """A kind that leaves things half done goes on until it has ended that."""
+
+    @pytest.fixture(autouse=True)
+    def half_done(self, work: Callable[..., None]) -> None:
+        work(repeatable=False, resumes=True, resources=lambda job: ["service:1"])
+
+    def lose(self, job: Job) -> None:
+        now = timezone.now()
+        Job.objects.filter(pk=job.pk).update(lease_until=now - timedelta(seconds=1))
+        queue.take_from_dead(job, now)
+        job.refresh_from_db()
+
+    def test_it_goes_on_with_its_holds(self) -> None:
+        job = claimed(ask().job_id)
+        self.lose(job)
+        assert job.status == "queued"
+        assert Hold.objects.get().job_id == job.pk
+        assert claimed(job.pk).losses == 1
+        assert Hold.objects.get().job_id == job.pk
+
+    def test_nobody_else_takes_what_it_holds_meanwhile(self) -> None:
+        job = claimed(ask().job_id)
+        self.lose(job)
+        assert queue.claim(ask(params={"another": 1}).job_id) is None
+
+    def test_it_goes_on_though_it_is_to_be_cancelled(self) -> None:
+        job = claimed(ask().job_id)
+        assert queue.cancel(job.pk)
+        self.lose(job)
+        assert job.status == "queued"
+        assert queue.cancel(job.pk)
+        assert status(job.pk) == "queued"
+        assert claimed(job.pk).cancel_requested
+
+    def test_one_that_has_not_begun_is_cancelled_at_once(self) -> None:
+        job_id = ask().job_id
+        assert queue.cancel(job_id)
+        assert status(job_id) == "cancelled"
+
+    def test_it_is_given_up_one_day(self) -> None:
+        job = claimed(ask().job_id)
+        for _loss in range(queue.MAX_RESUMPTIONS):
+            self.lose(job)
+            job = queue.claim(job.pk) or job
+        assert (job.status, job.summary["error"]) == ("failed", "left_half_done")
+        assert not Hold.objects.exists()

@@ -12,19 +12,24 @@ import docker
 import requests
 from docker.errors import DockerException
 
-from tests.real.processes import Server, wait_until
+from tests.real.processes import Server
+from tests.waiting import until
 
 
 class Engine:
-    """`host` goes into DOCKER_HOST or DOCKREV_DOCKER_HOST; `client` is the SDK's."""
+    """`host` goes into DOCKER_HOST or DOCKREV_DOCKER_HOST; `client` is the SDK's. `options` are
+    more of dockerd's."""
 
-    def __init__(self, directory: Path, insecure_registry: str) -> None:
+    def __init__(
+        self, directory: Path, insecure_registry: str, options: tuple[str, ...] = ()
+    ) -> None:
         self.directory = directory
         self.host = f"unix://{directory}/docker.sock"
         self.client = docker.DockerClient(base_url=self.host, version="1.41", timeout=60)
         self._registry = insecure_registry
-        # Far from an address pool that another engine of this machine would take by itself.
-        self._pool = f"10.{130 + secrets.randbelow(120)}.0.0/16"
+        self._options = options
+        # Far from what another engine of this machine takes by itself, or one of this suite.
+        self._pool = f"10.{130 + secrets.randbelow(120)}.{16 * secrets.randbelow(16)}.0/20"
         self._server: Server | None = None
         directory.joinpath("daemon.json").write_text("{}")
 
@@ -42,7 +47,7 @@ class Engine:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
         for daemon in children.read_text().split() if children.exists() else ():
             os.kill(int(daemon), signal.SIGTERM)
-            wait_until(lambda: process.poll() is not None, seconds=30, what="dockerd stops")
+            until(lambda: process.poll() is not None, what="dockerd stops")
         self._server.stop()
         self._server = None
 
@@ -76,4 +81,7 @@ class Engine:
             *("--pidfile", f"{place}/docker.pid", "--insecure-registry", self._registry),
             *("--bridge", "none", "--iptables=false", "--ip6tables=false"),
             *("--default-address-pool", f"base={self._pool},size=24"),
+            # A transfer that breaks off is not tried for a minute: tests see what comes of it.
+            "--max-download-attempts=1",
+            *self._options,
         ]

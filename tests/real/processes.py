@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import socket
 import subprocess
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-POLL = 0.05
+from tests.waiting import PATIENCE, until
 
 
 def free_port() -> int:
@@ -16,15 +15,6 @@ def free_port() -> int:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
         return port
-
-
-def wait_until(condition: Callable[[], bool], *, seconds: float, what: str) -> None:
-    """Poll until the condition holds. Raises AssertionError after the deadline."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {seconds:g} s: {what}")
-        time.sleep(POLL)
 
 
 def accepts(port: int) -> bool:
@@ -47,18 +37,18 @@ class Server:
                 start_new_session=True,
             )
 
-    def wait_until(self, ready: Callable[[], bool], *, seconds: float = 30) -> None:
+    def wait_until(self, ready: Callable[[], bool]) -> None:
         def is_ready() -> bool:
             if self.process.poll() is not None:
                 raise AssertionError(f"ended at its start:\n{self.log.read_text()[-2000:]}")
             return ready()
 
-        wait_until(is_ready, seconds=seconds, what=str(self.process.args))
+        until(is_ready, str(self.process.args))
 
-    def stop(self, *, seconds: float = 15) -> None:
+    def stop(self) -> None:
         self.process.terminate()
         try:
-            self.process.wait(seconds)
+            self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.wait(seconds)
+            self.process.wait(PATIENCE)

@@ -9,11 +9,17 @@ from typing import NoReturn
 
 import pytest
 
+SSH_SERVER = "/usr/sbin/sshd"  # takes no other name than its whole path
+
 PROGRAMS = {
     "engine": ("dockerd", "docker-registry", "docker-compose", "unshare", "setpriv"),
     "registry": ("docker-registry", "setpriv"),
     "browser": ("chromium",),
+    "ssh": ("ssh", SSH_SERVER),
+    "root": (),
+    "node": ("node", "npm", "setpriv"),
     "shell": ("bash", "curl", "openssl"),
+    "gettext": ("xgettext", "msgmerge", "msguniq", "msgattrib"),
 }
 STATIC_BUSYBOX = Path("/bin/busybox")
 PLUGIN_DIRECTORIES = (
@@ -34,8 +40,8 @@ def require(name: str) -> dict[str, Path]:
     absent = [program for program, path in programs.items() if path is None]
     if absent:
         unavailable(name, f"not installed: {', '.join(absent)}")
-    if name == "engine" and os.geteuid() != 0:
-        unavailable(name, "only root may start a Docker Engine")
+    if name in ("engine", "root") and os.geteuid() != 0:
+        unavailable(name, "only root may do that")
     if name == "engine" and not STATIC_BUSYBOX.is_file():
         unavailable(name, f"not installed: busybox-static ({STATIC_BUSYBOX})")
     return {program: path for program, path in programs.items() if path is not None}

@@ -81,6 +81,8 @@ def test_it_deletes_what_ended_before_the_time_that_is_set() -> None:
         "findings": 1,
         "release notes": 1,
         "deliveries": 1,
+        "backups": 0,
+        "kept images": 0,
     }
     assert not Delivery.objects.exists()
     assert Candidate.objects.get().closed_at is None

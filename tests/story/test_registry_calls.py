@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from tests.processes.instance import Instance, until
+from tests.processes.instance import Instance
 from tests.real.processes import free_port
 from tests.real.registry import DOCKER_LIST, Registry
 from tests.real.requirements import require
 from tests.senders import SECRET
+from tests.waiting import until
 
 SET_UP = """
 from tests import rows
@@ -85,9 +86,9 @@ def test_it_checks_what_a_registry_says_was_pushed(instance: Instance, registry:
     def processed() -> list[str]:
         return [i for decision, images, *_ in deliveries(instance) for i in images if i]
 
-    until(lambda: processed() == named, within=60, what="both pushes came")
+    until(lambda: processed() == named, what="both pushes came")
     candidate = "SELECT digest, step FROM checks_candidate WHERE closed_at IS NULL"
-    until(lambda: instance.rows(candidate) == [(second, "rebuilt")], within=60, what="it is found")
+    until(lambda: instance.rows(candidate) == [(second, "rebuilt")], what="it is found")
 
     came = deliveries(instance)
     # Two pushes of one image and two of an index's: layers, configurations, manifests.

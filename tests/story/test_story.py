@@ -15,11 +15,12 @@ import pytest
 import requests
 
 from tests import github
-from tests.processes.instance import Instance, until
+from tests.processes.instance import Instance
 from tests.real.compose import Compose
 from tests.real.images import ImageMaker
 from tests.real.registry import Registry
 from tests.sink import Sink, sink
+from tests.waiting import until
 
 pytestmark = pytest.mark.engine
 
@@ -27,7 +28,7 @@ SECRET = "the secret that GitHub signs with"
 COMPOSE = """
 services:
   web:
-    image: {registry}/acme/web:1
+    image: {registry}/acme/window:1
     stop_grace_period: 0s
 """
 
@@ -52,7 +53,7 @@ class Api:
             found = self("GET", f"/api/jobs/{job_id}")
             return found if found["status"] not in {"queued", "running"} else None
 
-        return dict(until(job, within=30, what=f"{job_id} finished"))
+        return dict(until(job, what=f"{job_id} finished"))
 
     def deliver(self, body: dict[str, Any]) -> requests.Response:
         raw = json.dumps(body).encode()
@@ -79,7 +80,7 @@ def place() -> Iterator[Sink]:
 @pytest.fixture
 def folder(tmp_path: Path, registry: Registry, make_image: ImageMaker) -> Path:
     """A project's folder; what it runs is in the registry."""
-    make_image("acme/web:1", "first")
+    make_image("acme/window:1", "first")
     folder = tmp_path / "shop"
     folder.mkdir()
     (folder / "compose.yaml").write_text(COMPOSE.format(registry=registry.address))
@@ -112,7 +113,7 @@ def api(tmp_path: Path, compose_2: Compose) -> Iterator[Api]:
 def configure(api: Api, registry: Registry, place: Sink) -> None:
     """What a new user does after the first sign-in."""
     api("PUT", "/api/github-packages/settings", enabled=True, webhookSecret=SECRET)
-    api("POST", "/api/github-packages/targets/add", input="https://github.com/acme/web")
+    api("POST", "/api/github-packages/targets/add", input="https://github.com/acme/window")
     api("PATCH", "/api/receivers/github-packages", registryHost=registry.address)
     api(
         "POST",
@@ -133,10 +134,10 @@ def test_it_tells_of_a_new_image_as_it_is_published(
     [service] = api("GET", "/api/services")["services"]
     assert (service["stackName"], service["name"]) == ("shop", "web")
     assert service["status"] in {"unknown", "up_to_date"}  # its first check may be done already
-    assert service["image"]["digest"] == registry.digest("acme/web", "1")
+    assert service["image"]["digest"] == registry.digest("acme/window", "1")
 
-    new = make_image("acme/web:1", "second")
-    answer = api.deliver(github.published("acme/web", "1", repository="acme/web"))
+    new = make_image("acme/window:1", "second")
+    answer = api.deliver(github.published("acme/window", "1", repository="acme/window"))
     assert answer.status_code == 202, answer.text
     taken = answer.json()
     assert taken["matchedServiceIds"] == [service["id"]]
@@ -165,8 +166,8 @@ def test_it_finds_what_was_started_since_the_last_look(
     configure(api, registry, place)
     compose_2("up", "-d", folder=folder)
     try:
-        new = make_image("acme/web:1", "third")
-        taken = api.deliver(github.published("acme/web", "1", repository="acme/web")).json()
+        new = make_image("acme/window:1", "third")
+        taken = api.deliver(github.published("acme/window", "1", repository="acme/window")).json()
         [message] = place.wait_for(1)
     finally:
         compose_2.engine.clear()
@@ -185,8 +186,8 @@ def test_it_closes_the_candidate_once_the_new_image_runs(
 ) -> None:
     configure(api, registry, place)
     api.finished(api("POST", "/api/discovery/scan")["jobId"])
-    make_image("acme/web:1", "fourth")
-    api.deliver(github.published("acme/web", "1", repository="acme/web"))
+    make_image("acme/window:1", "fourth")
+    api.deliver(github.published("acme/window", "1", repository="acme/window"))
     place.wait_for(1)
     compose_2("pull", folder=project)
     compose_2("up", "-d", folder=project)
@@ -200,11 +201,11 @@ def test_it_takes_many_deliveries_of_one_push_at_once(
 ) -> None:
     configure(api, registry, place)
     api.finished(api("POST", "/api/discovery/scan")["jobId"])
-    make_image("acme/web:1", "fifth")
+    make_image("acme/window:1", "fifth")
     statuses: list[int] = []
 
     def send(tag: str) -> None:
-        body = github.published("acme/web", tag, repository="acme/web")
+        body = github.published("acme/window", tag, repository="acme/window")
         statuses.append(api.deliver(body).status_code)
 
     threads = [threading.Thread(target=send, args=(tag,)) for tag in ("1", "", "", "", "")]
@@ -216,7 +217,6 @@ def test_it_takes_many_deliveries_of_one_push_at_once(
     place.wait_for(1)
     until(
         lambda: not [j for j in _checks(api) if j["status"] in {"queued", "running"}],
-        within=30,
         what="all checks finished",
     )
     assert len(_checks(api)) <= 2

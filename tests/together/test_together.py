@@ -11,7 +11,7 @@ from django.db import OperationalError, connection, connections, transaction
 
 from dockrev.models import Setting
 from dockrev.together import Prepare, Together
-from tests.processes.instance import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -61,7 +61,7 @@ def outcomes(together: Together, pieces: list[Prepare[Any]]) -> list[Any]:
     for number, piece in enumerate(pieces):
         threads.append(threading.Thread(target=run, args=(number, piece)))
         threads[-1].start()
-    until(lambda: len(together._waiting) == len(pieces), within=10)
+    until(lambda: len(together._waiting) == len(pieces))
     stuck.go_on.set()
     for thread in threads:
         thread.join(20)
@@ -170,7 +170,7 @@ def test_it_leaves_nobody_waiting_when_the_connection_cannot_be_had(
     assert first.begun.wait(10)
     for thread in threads[1:]:
         thread.start()
-    until(lambda: len(together._waiting) == 2, within=10)
+    until(lambda: len(together._waiting) == 2)
     first.go_on.set()
     for thread in threads:
         thread.join(10)
