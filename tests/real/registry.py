@@ -179,6 +179,13 @@ class Registry:
         """Take a tag's manifest away, and with it every tag that names it."""
         self._ask("DELETE", f"{repository}/manifests/{self.digest(repository, tag)}")
 
+    def delete_image(self, repository: str, tag: str) -> None:
+        """Take its blobs away, too: an engine that had the image keeps the manifest a while."""
+        manifest: dict[str, Any] = self.manifest(repository, tag).json()
+        for part in (manifest["config"], *manifest["layers"]):
+            self._ask("DELETE", f"{repository}/blobs/{part['digest']}")
+        self.delete(repository, tag)
+
     def _ask(self, method: str, path: str, **arguments: Any) -> requests.Response:
         url = f"http://{self.address}/v2/{path}"
         answer = self.session.request(method, url, timeout=TIMEOUT, **arguments)
