@@ -335,6 +335,33 @@ class TestRestores:
         assert done.status == "success", log_of(done)
         assert not Hold.objects.exists()
 
+    def test_what_may_start_meanwhile_is_held_until_its_end(
+        self,
+        saving: Shop,
+        backup: Backup,
+        request: pytest.FixtureRequest,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """What is stopped, too, and also where the restore has to go on with another worker."""
+        web = rows.service(name="web")
+        other = saving.engine.client.containers.create(
+            HELPER,
+            ["true"],
+            labels={"com.docker.compose.project": "shop", "com.docker.compose.service": "web"},
+            volumes={"shop_data": {"bind": "/data", "mode": "rw"}},
+        )
+        request.addfinalizer(lambda: other.remove(force=True))
+        job_id = ask_to_restore(backup, "ada").job_id
+        with monkeypatch.context() as patch:
+            die_at(patch, "tar")
+            run_until_killed(job_id)
+        held = Hold.objects.get(resource=holds.resource(web.pk))
+        assert held.job_id == job_id
+        run_job(job_id)
+        done = Job.objects.get(pk=job_id)
+        assert (done.status, done.losses) == ("success", 1), log_of(done)
+        assert not Hold.objects.exists()
+
     def test_what_cannot_be_unpacked_leaves_the_data_as_it_is(
         self, saving: Shop, backup: Backup, monkeypatch: pytest.MonkeyPatch
     ) -> None:

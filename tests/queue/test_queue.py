@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from checks import kinds, queue, upkeep
+from checks import holds, kinds, queue, upkeep
 from checks.kinds import JobKind, Outcome
 from checks.models import Hold, Job
 from checks.run import Cancelled, Run
@@ -581,6 +581,14 @@ class TestResuming:
         assert Hold.objects.get().job_id == job.pk
         assert claimed(job.pk).losses == 1
         assert Hold.objects.get().job_id == job.pk
+
+    def test_it_keeps_what_it_took_while_it_ran(self) -> None:
+        job = claimed(ask().job_id)
+        assert holds.take(job, ["svc_another"])
+        self.lose(job)
+        claimed(job.pk)
+        assert set(Hold.objects.values_list("job", flat=True)) == {job.pk}
+        assert Hold.objects.filter(resource=holds.resource("svc_another")).exists()
 
     def test_nobody_else_takes_what_it_holds_meanwhile(self) -> None:
         job = claimed(ask().job_id)
