@@ -1,13 +1,10 @@
-"""A django-q2 cluster as a child of the worker process, which cannot freeze.
+"""A django-q2 cluster, whose workers are children of the worker process, and which cannot freeze.
 
 A worker of django-q2 that is killed while it waits for work dies with the lock of the queue that
 it shares with the others, and its successor waits for that lock for ever. So here workers share
 nothing: each takes its messages from the database itself, and acknowledges them there. That
-spares the two processes in between, too, and the memory of both.
-
-The sentinel replaces a worker that died, and has what that may have taken handed out again. It is
-told to stop through a pipe: an `Event` of multiprocessing never returns from `set()` when the one
-who waited for it was killed.
+spares the three processes in between, too, and the memory of all: the worker process tends the
+workers beside its other work.
 """
 
 from __future__ import annotations
@@ -16,18 +13,14 @@ import contextlib
 import logging
 import multiprocessing
 import os
-import select
 import signal
 import threading
 import time
-import uuid
-from multiprocessing.process import BaseProcess
 from multiprocessing.sharedctypes import RawValue
 from typing import Any
 
 from django.db import DatabaseError, connections
-from django_q.brokers import Broker
-from django_q.cluster import Sentinel
+from django_q.brokers import Broker, get_broker
 from django_q.conf import Conf
 from django_q.monitor import save_task
 from django_q.signing import BadSignature, SignedPackage
@@ -39,7 +32,6 @@ from dockrev.ticks import BESIDE, SHARES
 
 logger = logging.getLogger(__name__)
 
-GUARD_SECONDS = 0.5
 TROUBLE_PAUSE = 2.0
 _LOCK_WAIT = 1.0
 _LONGEST_FAREWELL = 10.0
@@ -48,23 +40,10 @@ _STOP = "STOP"  # what django-q2's worker takes for the end
 _fork = multiprocessing.get_context("fork")
 
 
-class StopPipe:
-    """The reading end of "please stop", shaped as the event that a sentinel waits for."""
-
-    def __init__(self, descriptor: int) -> None:
-        self.descriptor = descriptor
-
-    def wait(self, timeout: float) -> bool:
-        return bool(select.select([self.descriptor], [], [], timeout)[0])
-
-    def is_set(self) -> bool:
-        return self.wait(0)
-
-
 class Messages:
     """A worker's own way to its messages: what django-q2's worker takes for its two queues.
 
-    `stopping` is memory that the sentinel shares. No lock goes with it that could be lost.
+    `stopping` is memory that the worker process shares. No lock goes with it that could be lost.
     """
 
     def __init__(self, broker: Broker, stopping: Any) -> None:
@@ -89,8 +68,8 @@ class Messages:
         return bool(self._stopping.value)
 
     def put(self, done: dict[str, Any]) -> None:
-        """Note what came of the message in hand. Called with a lock that the sentinel waits for,
-        so it is not written yet."""
+        """Note what came of the message in hand. Called with a lock that the worker process waits
+        for, so it is not written yet."""
         self._done = done
 
     def settle(self) -> None:
@@ -121,59 +100,78 @@ class Messages:
         return None
 
 
-class WatchedSentinel(Sentinel):  # type: ignore[misc]  # django-q2 has no types
-    """Keeps its workers at work: no queue, lock or process in between."""
+class RunningCluster:
+    """The workers of one cluster: our children, each in a session and group of its own."""
 
-    def spawn_cluster(self) -> None:
-        self.stopping = RawValue("b", 0)
+    def __init__(self, name: Cluster) -> None:
+        self.name = name
+        self._settings = cluster_settings(name)
+        self._stopping = RawValue("b", 0)
+        self._tended_at = time.monotonic()
         connections.close_all()  # a connection must not be shared with a child
-        for _number in range(self.pool_size):
-            self.spawn_worker()
+        self._pool: list[Any] = [self._spawned() for _ in range(self._settings["workers"])]
 
-    def spawn_worker(self) -> None:
+    @property
+    def has_ended(self) -> bool:
+        """Whether none of its workers is left."""
+        return not any(process.is_alive() for process in self._pool)
+
+    def tend(self) -> None:
+        """Replace who died or ran over his time, and have what he may have taken handed out."""
+        now = time.monotonic()
+        since, self._tended_at = now - self._tended_at, now
+        for process in list(self._pool):
+            if not process.is_alive() or _has_run_over(process, since):
+                self._replace(process)
+
+    def ask_to_stop(self) -> None:
+        """Have the workers finish what they have in hand and leave."""
+        self._stopping.value = 1
+
+    def end(self) -> None:
+        """Kill whatever is left of it."""
+        for process in self._pool:
+            _kill(process)
+
+    def _replace(self, process: Any) -> None:
+        process.terminate()
+        self._pool.remove(process)
+        if process.exitcode:  # None while it ends, 0 where it left by itself
+            logger.warning("a worker vanished", extra={"cluster": self.name})
+            _hand_out_again(self.name)
+        connections.close_all()  # a connection must not be shared with a child
+        self._pool.append(self._spawned())
+
+    def _spawned(self) -> Any:
         timer = _fork.Value("f", -1)
         process: Any = _fork.Process(
-            target=_work, args=(Messages(self.broker, self.stopping), timer, self.timeout)
+            target=_work, args=(self.name, self._settings, self._stopping, timer), daemon=True
         )
-        process.daemon, process.timer = True, timer
-        self.pool.append(process)
+        process.timer = timer
         process.start()
+        return process
 
-    def guard(self) -> None:
-        self.start_event.set()
-        while not self.stop_event.wait(GUARD_SECONDS):
-            for process in list(self.pool):
-                if not process.is_alive() or self._has_run_over(process):
-                    self.reincarnate(process)
-        self.stop()
 
-    def stop(self) -> None:
-        """Let the workers finish what they have in hand; who is in a hurry kills us."""
-        self.stopping.value = 1
-        for process in self.pool:
-            process.join()
+def _has_run_over(process: Any, since: float) -> bool:
+    """Count a worker's time down by so many seconds while it works, and say whether it is over, or
+    it leaves."""
+    lock = process.timer.get_lock()
+    if not lock.acquire(timeout=_LOCK_WAIT):
+        return False  # somebody stopped it at an odd moment
+    try:
+        if process.timer.value > 0:
+            process.timer.value = max(0, process.timer.value - since)
+        return process.timer.value in (0, _RECYCLED)
+    finally:
+        lock.release()
 
-    def _has_run_over(self, process: Any) -> bool:
-        """Count a worker's time down while it works, and say whether it is over, or it leaves."""
-        lock = process.timer.get_lock()
-        if not lock.acquire(timeout=_LOCK_WAIT):
-            return False  # somebody stopped it at an odd moment
-        try:
-            if process.timer.value > 0:
-                process.timer.value = max(0, process.timer.value - GUARD_SECONDS)
-            return process.timer.value in (0, _RECYCLED)
-        finally:
-            lock.release()
 
-    def reincarnate(self, process: Any) -> None:
-        """Replace a worker that ended or ran over its time."""
-        process.terminate()
-        self.pool.remove(process)
-        if process.exitcode:  # None while it ends, 0 where it left by itself
-            logger.warning("a worker vanished", extra={"cluster": Conf.CLUSTER_NAME})
-            _hand_out_again(Conf.CLUSTER_NAME)
-        connections.close_all()  # a connection must not be shared with a child
-        self.spawn_worker()
+def _kill(process: Any) -> None:
+    """With all that it has started."""
+    for kill in (os.killpg, os.kill):
+        with contextlib.suppress(ProcessLookupError):
+            kill(process.pid, signal.SIGKILL)
+    process.join()
 
 
 def _hand_out_again(cluster: Cluster) -> None:
@@ -185,67 +183,29 @@ def _hand_out_again(cluster: Cluster) -> None:
         logger.exception("what a worker had taken comes back later")
 
 
-def _work(messages: Messages, timer: Any, timeout: int) -> None:
+def _work(name: Cluster, configuration: dict[str, Any], stopping: Any, timer: Any) -> None:
+    """The child. It is forked, not executed, to share the memory of what is loaded."""
+    os.setsid()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    parenthood.show_as(f"dockrev {name}")
+    Conf.CLUSTER_NAME = name
+    for option in ("workers", "timeout", "retry"):
+        setattr(Conf, option.upper(), configuration[option])
+    messages = Messages(get_broker(), stopping)
     leaving = threading.Event()
     threads = [
         threading.Thread(
             target=run, args=(lambda: leaving.is_set() or messages.are_over(),), daemon=True
         )
-        for run in (BESIDE if CLUSTERS[0] == Conf.CLUSTER_NAME else ())
+        for run in (BESIDE if CLUSTERS[0] == name else ())
     ]
     for thread in threads:
         thread.start()
-    worker(messages, messages, timer, timeout)
+    worker(messages, messages, timer, configuration["timeout"])
     leaving.set()
     # It was replaced already, and what its threads have in hand may come to its end.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     messages.settle()  # one that ran over its time left without asking for the next
     for thread in threads:
         thread.join(_LONGEST_FAREWELL)
-
-
-class ClusterProcess:
-    """One running cluster: its sentinel is our child, in a session and group of its own."""
-
-    def __init__(self, name: Cluster) -> None:
-        self.name = name
-        self.started_at = time.monotonic()
-        reading, self._stop = os.pipe()
-        connections.close_all()  # a connection must not be shared with a child
-        self._process: BaseProcess = _fork.Process(
-            target=_run, args=(name, reading), name=f"cluster {name}"
-        )
-        self._process.start()
-        os.close(reading)
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid or 0
-
-    @property
-    def exitcode(self) -> int | None:
-        return self._process.exitcode
-
-    def ask_to_stop(self) -> None:
-        """Have it finish what it has in hand and leave."""
-        with contextlib.suppress(BrokenPipeError):
-            os.write(self._stop, b".")
-
-    def end(self) -> None:
-        """Kill whatever is left of it."""
-        for kill in (os.killpg, os.kill):
-            with contextlib.suppress(ProcessLookupError):
-                kill(self.pid, signal.SIGKILL)
-        self._process.join()
-        os.close(self._stop)
-
-
-def _run(name: Cluster, stop: int) -> None:
-    """The child. It is forked, not executed, to share the memory of what is loaded."""
-    os.setsid()
-    parenthood.show_as(f"dockrev {name}")
-    configuration = cluster_settings(name)
-    Conf.CLUSTER_NAME = name
-    for option in ("workers", "timeout", "retry"):
-        setattr(Conf, option.upper(), configuration[option])
-    WatchedSentinel(StopPipe(stop), threading.Event(), uuid.uuid4())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import logging
 import os
 import signal
@@ -13,6 +12,8 @@ from dataclasses import dataclass, field
 from types import FrameType
 
 from django.db import connections
+
+from dockrev import sharing
 
 logger = logging.getLogger(__name__)
 
@@ -67,8 +68,7 @@ class Supervisor:
         for number in _ENDING:
             if signal.getsignal(number) != signal.SIG_IGN:  # nohup
                 signal.signal(number, self._stop)
-        gc.collect()
-        gc.freeze()  # pages that the collector never touches stay shared with the children
+        sharing.prepare_to_fork()
         while not self.stopping:
             for child in self.children:
                 if not child.pid and time.monotonic() >= child.start_at:

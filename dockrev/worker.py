@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import signal
@@ -20,8 +19,8 @@ from django.db.models import Max
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from dockrev import parenthood, probes, schedules
-from dockrev.clusters import ClusterProcess
+from dockrev import parenthood, probes, schedules, sharing
+from dockrev.clusters import RunningCluster
 from dockrev.dispatch import CLUSTERS, Cluster, cluster_settings, waiting
 from dockrev.ticks import PRELOAD, SHARES
 
@@ -29,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.1
 START_SECONDS = 0.5
+TEND_SECONDS = 0.5
 LOOK_SECONDS = 1.0
 RECOVER_SECONDS = 5.0
 GRACE_SECONDS = 10.0
@@ -64,22 +64,22 @@ class Watched:
     def __init__(self, name: Cluster, *, always: bool) -> None:
         self.name = name
         self.always = always
-        self.process: ClusterProcess | None = None
+        self.running: RunningCluster | None = None
         self.late_looks = 0
         self.newest, self.left = 0, 0  # message at the first late look, and how many waited
         self.needed_at = 0.0
 
     def start(self) -> None:
         self.late_looks, self.needed_at = 0, time.monotonic()
-        self.process = ClusterProcess(self.name)
+        self.running = RunningCluster(self.name)
         # What a killed cluster had taken would come back only after `retry`.
         for share in SHARES:
             share.redispatch(self.name)
 
     def end(self) -> None:
-        if self.process is not None:
-            self.process.end()
-            self.process = None
+        if self.running is not None:
+            self.running.end()
+            self.running = None
 
     def busy(self, now: datetime) -> int:
         return sum(share.busy(self.name, now) for share in SHARES)
@@ -128,6 +128,7 @@ class Worker:
         self.watched = [Watched(name, always=name == "quick") for name in CLUSTERS]
         self.restarts: deque[float] = deque(maxlen=MOST_RESTARTS)
         self.start = Every(START_SECONDS)
+        self.tend = Every(TEND_SECONDS)
         self.look = Every(LOOK_SECONDS)
         self.recover = Every(RECOVER_SECONDS)
 
@@ -136,8 +137,7 @@ class Worker:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         load()
-        gc.collect()
-        gc.freeze()  # pages that the collector never touches stay shared with the children
+        sharing.prepare_to_fork()
         try:
             while not self.stopping:
                 if not self._turn(timezone.now()):
@@ -175,7 +175,8 @@ class Worker:
         if not self.began:
             yield self._begin
         yield from (share.dispatch_due for share in SHARES)
-        yield self._restart_dead
+        if self.tend.is_time():
+            yield self._tend
         if self.start.is_time():
             yield schedules.fire_due
             yield self._start_needed
@@ -193,23 +194,27 @@ class Worker:
     def _beat(self, now: datetime) -> None:
         probes.beat(probes.WORKER, now, {"pid": os.getpid()})
 
-    def _restart_dead(self, now: datetime) -> None:
+    def _tend(self, now: datetime) -> None:
         for cluster in self.watched:
-            if cluster.process is not None and cluster.process.exitcode is not None:
-                self._restart(cluster, "its sentinel ended")
+            if cluster.running is None:
+                continue
+            if cluster.running.has_ended:
+                self._restart(cluster, "all its workers ended")
+            else:
+                cluster.running.tend()
 
     def _start_needed(self, now: datetime) -> None:
         for cluster in self.watched:
-            if cluster.process is None and cluster.is_due(now):
+            if cluster.running is None and cluster.is_due(now):
                 cluster.start()
 
     def _look_at(self, cluster: Watched, now: datetime) -> None:
-        if cluster.process is None:
+        if cluster.running is None:
             return
         if cluster.is_stuck(now):
             self._restart(cluster, "work waits beside an idle worker")
         elif not cluster.is_needed(now):
-            cluster.process.ask_to_stop()
+            cluster.running.ask_to_stop()
             self._wait_for([cluster])
             cluster.end()
 
@@ -227,13 +232,13 @@ class Worker:
         """Let running work end; after the grace time leases bring back what was cut off."""
         logger.info("worker stopping")
         for cluster in self.watched:
-            if cluster.process is not None:
-                cluster.process.ask_to_stop()
+            if cluster.running is not None:
+                cluster.running.ask_to_stop()
         self._wait_for(self.watched)
 
     def _wait_for(self, those: list[Watched]) -> None:
         deadline = time.monotonic() + GRACE_SECONDS
         while time.monotonic() < deadline:
-            if all(c.process is None or c.process.exitcode is not None for c in those):
+            if all(c.running is None or c.running.has_ended for c in those):
                 return
             time.sleep(TICK_SECONDS)

@@ -469,7 +469,7 @@ class TestAWorkerThatIsKilled:
         fault = github.fail("POST", "/repos/acme/r[3-7]/*", with_="timeout", times=99, done=True)
         job = self._say(instance, ASK).strip()
         until(lambda: fault.met >= 3, what="GitHub is silent")
-        for pid in instance.sentinels("long") + instance.workers("long"):
+        for pid in instance.workers("long"):
             os.kill(pid, signal.SIGKILL)
         heard_of = "SELECT count(*) FROM integrations_hooktarget WHERE hook_id != ''"
         [(known,)] = instance.rows(heard_of)

@@ -16,7 +16,7 @@ from typing import Any
 from tests.real.processes import free_port
 from tests.waiting import until
 
-WHOLE = 2  # workers below the sentinel of `quick`
+WHOLE = 2  # workers of `quick`
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -113,13 +113,9 @@ class Instance:
         }
 
     def workers(self, cluster: str = "quick") -> list[int]:
-        """The processes below a cluster's sentinel."""
-        clusters = {pid for pid, name in self.processes().items() if name == f"dockrev {cluster}"}
-        return sorted(pid for pid in clusters if parent(pid) in clusters)
-
-    def sentinels(self, cluster: str = "quick") -> list[int]:
-        clusters = {pid for pid, name in self.processes().items() if name == f"dockrev {cluster}"}
-        return sorted(pid for pid in clusters if parent(pid) not in clusters)
+        """The processes of a cluster."""
+        shown = f"dockrev {cluster}"
+        return sorted(pid for pid, name in self.processes().items() if name == shown)
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         path = self.data / "dockrev.sqlite3"

@@ -42,7 +42,7 @@ def test_it_works_on_after_twenty_random_kills(instance: Instance) -> None:
 def test_it_shares_work_between_two_workers(instance: Instance) -> None:
     assert instance.command("migrate").returncode == 0
     first, second = instance.work(), instance.work()
-    assert len(instance.sentinels()) == 2
+    assert len(instance.workers()) == 2 * WHOLE
     ids = instance.ask(30, seconds="0.1")
     instance.rows(
         "UPDATE dockrev_schedule SET next_run_at = '2020-01-01 00:00:00' WHERE name = 'test'"
@@ -86,7 +86,7 @@ def test_it_gives_up_when_its_clusters_keep_dying(instance: Instance) -> None:
     assert instance.command("migrate").returncode == 0
     process = instance.work()
     while process.poll() is None:
-        for pid in instance.sentinels():
+        for pid in instance.workers():
             kill(pid)
         time.sleep(0.2)  # between two kills
     assert process.returncode == 1
@@ -97,13 +97,13 @@ def test_it_gives_up_when_its_clusters_keep_dying(instance: Instance) -> None:
 def test_it_runs_the_long_cluster_only_while_it_is_needed(instance: Instance) -> None:
     assert instance.command("migrate").returncode == 0
     instance.work()
-    assert not instance.sentinels("long")
+    assert not instance.workers("long")
     ids = instance.ask(2, kind="test.long", seconds="0.5")
-    until(lambda: instance.sentinels("long"))
+    until(lambda: instance.workers("long"))
     until(lambda: instance.did(ids))
-    until(lambda: not instance.sentinels("long"))
+    until(lambda: not instance.workers("long"))
     assert instance.did(instance.ask(1, kind="test.long")) or until(
-        lambda: instance.sentinels("long")
+        lambda: instance.workers("long")
     )
 
 
@@ -132,7 +132,7 @@ def test_it_brings_server_and_worker_back(instance: Instance) -> None:
     until(lambda: not instance.serves())
     until(instance.serves)
 
-    worker = parent(instance.sentinels()[0])
+    worker = parent(instance.workers()[0])
     kill(worker)
     until(lambda: instance.workers() and worker not in instance.processes())
     ids = instance.ask(1)
