@@ -35,8 +35,9 @@ $(installed): requirements-dev.lock pyproject.toml setup.py
 run: $(installed)
 	@exec $(bin)/python manage.py run --end-with-parent $(RUN_ARGS)
 
+# Tests start Python some hundred times: each time to compile everything anew takes a second.
 test: $(installed)
-	@exec $(bin)/python -m pytest $(PYTEST_ARGS)
+	@exec env -u PYTHONDONTWRITEBYTECODE $(bin)/python -m pytest $(PYTEST_ARGS)
 
 # The checks of a deployment need keys; these are nobody's.
 lint: export DOCKREV_DATA_DIR := .venv/lint

@@ -46,7 +46,7 @@ def github() -> Iterator[FakeGitHub]:
 
 @pytest.fixture
 def instance(tmp_path: Path) -> Iterator[Instance]:
-    instance = Instance(tmp_path, tmp_path / "static")
+    instance = Instance(tmp_path)
     instance.environment |= {
         "DJANGO_SETTINGS_MODULE": "dockrev.settings",
         "DOCKREV_ADMIN_USERNAME": "admin",
@@ -54,6 +54,7 @@ def instance(tmp_path: Path) -> Iterator[Instance]:
         "DOCKREV_LOG_LEVEL": "DEBUG",
     }
     try:
+        instance.migrate()
         instance.run()
         prepared = instance.command("shell", "--no-imports", "--command", SET_UP)
         assert prepared.returncode == 0, prepared.stderr

@@ -23,8 +23,9 @@ pytestmark = pytest.mark.engine
 
 @pytest.fixture
 def instance(tmp_path: Path, engine: Engine) -> Iterator[Instance]:
-    made = Instance(tmp_path, tmp_path / "static")
+    made = Instance(tmp_path)
     made.environment["DOCKREV_DOCKER_HOST"] = engine.host
+    made.migrate()
     yield made
     made.end()
 

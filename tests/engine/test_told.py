@@ -47,8 +47,9 @@ def shop(engine: Engine, compose_2: Compose, make_image: ImageMaker, tmp_path: P
 
 @pytest.fixture
 def instance(tmp_path: Path, engine: Engine) -> Iterator[Instance]:
-    made = Instance(tmp_path, tmp_path / "static")
+    made = Instance(tmp_path)
     made.environment["DOCKREV_DOCKER_HOST"] = engine.host
+    made.migrate()
     yield made
     made.end()
 

@@ -454,7 +454,7 @@ print(queue.enqueue(request_for("hooks.sync", account, reason="ui")).job_id)
 class TestAWorkerThatIsKilled:
     @pytest.fixture
     def instance(self, tmp_path: Path) -> Iterator[Instance]:
-        made = Instance(tmp_path, tmp_path / "static")
+        made = Instance(tmp_path)
         yield made
         made.end()
 
@@ -462,7 +462,7 @@ class TestAWorkerThatIsKilled:
         """It dies when hooks are made of which it has not heard."""
         for name in NAMES:
             github.add_repository(name)
-        assert instance.command("migrate").returncode == 0
+        instance.migrate()
         where = {"url": github.url, "callback": CALLBACK, "token": TOKEN, "secret": SECRET}
         self._say(instance, PREPARE.format(**where))
         instance.work()

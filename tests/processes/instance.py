@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -10,7 +11,9 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from tests.real.processes import free_port
@@ -20,8 +23,14 @@ WHOLE = 2  # workers of `quick`
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@cache
+def _shared() -> TemporaryDirectory[str]:
+    """What all instances have in common, made by the first: the pages' files, a new database."""
+    return TemporaryDirectory(prefix="dockrev-instances-")
+
+
 class Instance:
-    def __init__(self, directory: Path, static: Path) -> None:
+    def __init__(self, directory: Path) -> None:
         self.data = directory / "data"
         self.output, self.errors = directory / "output", directory / "errors"
         self.port = free_port()
@@ -29,12 +38,20 @@ class Instance:
         self.environment = kept | {
             "DJANGO_SETTINGS_MODULE": "tests.processes.settings",
             "DOCKREV_DATA_DIR": str(self.data),
-            "DOCKREV_STATIC_ROOT": str(static),
+            "DOCKREV_STATIC_ROOT": f"{_shared().name}/static",
             "DOCKREV_HTTP_ADDR": f"127.0.0.1:{self.port}",
             "DOCKREV_DOCKER_HOST": f"unix://{directory}/no-engine.sock",
         }
 
     # --- commands ---------------------------------------------------------------------------
+
+    def migrate(self) -> None:
+        """Have what `migrate` makes, for the first one makes it and the others have a copy."""
+        made = Path(_shared().name) / "data"
+        if not made.exists():
+            migrated = self.command("migrate", DOCKREV_DATA_DIR=str(made))
+            assert migrated.returncode == 0, migrated.stderr
+        shutil.copytree(made, self.data)
 
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
         """Start a command in a process group of its own."""

@@ -35,6 +35,7 @@ ARTIFACT = "registry.example.com:5000/acme/apps/api:main"
 
 @pytest.fixture
 def api(instance: Instance) -> Api:
+    instance.migrate()
     instance.serve()
     api = Api(instance)
     api.call("PATCH", "/api/receivers/oci", enabled=True, secret=SECRET)

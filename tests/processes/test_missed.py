@@ -19,6 +19,7 @@ def github(github: FakeGitHub) -> FakeGitHub:
 
 
 def test_it_catches_up_when_it_starts(instance: Instance, github: FakeGitHub) -> None:
+    instance.migrate()
     process = instance.run()
     api = Api(instance)
     callback = instance.url("/api/webhooks/github-packages")

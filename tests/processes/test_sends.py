@@ -72,7 +72,7 @@ def kill_workers(instance: Instance) -> None:
 
 @pytest.fixture
 def working(instance: Instance) -> Instance:
-    assert instance.command("migrate").returncode == 0
+    instance.migrate()
     instance.work()
     return instance
 
@@ -96,7 +96,7 @@ def test_a_kill_between_send_and_record_repeats_that_one_alone(
 def test_what_is_in_hand_comes_to_its_end_when_all_is_told_to_end(
     instance: Instance, place: Sink
 ) -> None:
-    assert instance.command("migrate").returncode == 0
+    instance.migrate()
     process = instance.work()
     place.answering.clear()
     queue(instance, place.url, 3)
@@ -148,7 +148,7 @@ def test_a_job_that_is_cut_off_takes_no_message_with_it(
         "DJANGO_SETTINGS_MODULE": "brief_settings",
         "PYTHONPATH": str(tmp_path),
     }
-    assert instance.command("migrate").returncode == 0
+    instance.migrate()
     instance.work()
     place.answering.clear()
     queue(instance, place.url, channels=4)

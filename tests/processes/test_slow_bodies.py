@@ -27,6 +27,7 @@ def answered(instance: Instance) -> bytes:
 
 
 def test_it_answers_others_while_bodies_do_not_come(instance: Instance) -> None:
+    instance.migrate()
     instance.serve()
     announced = [b"Content-Length: 5", b"Transfer-Encoding: chunked", b"Content-Length: 99999"]
     with ExitStack() as stack:

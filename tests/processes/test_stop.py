@@ -32,6 +32,7 @@ def is_running(instance: Instance, job: str) -> bool:
 def test_it_ends_all_of_it_after_the_work_in_hand(
     instance: Instance, number: signal.Signals, reach: object
 ) -> None:
+    instance.migrate()
     process = instance.run()
     ids = instance.ask(2, seconds="1.5")
     until(lambda: any(is_running(instance, job) for job in ids))
@@ -47,7 +48,7 @@ def test_it_ends_all_of_it_after_the_work_in_hand(
 
 @pytest.mark.parametrize("reach", [to_one, to_group])
 def test_it_ends_a_worker_alone(instance: Instance, reach: object) -> None:
-    assert instance.command("migrate").returncode == 0
+    instance.migrate()
     process = instance.work()
     assert callable(reach)
     reach(process, signal.SIGTERM)
@@ -56,6 +57,7 @@ def test_it_ends_a_worker_alone(instance: Instance, reach: object) -> None:
 
 
 def test_it_cuts_long_work_off_and_does_it_after_the_next_start(instance: Instance) -> None:
+    instance.migrate()
     process = instance.run()
     (job,) = instance.ask(1, seconds="600")
     until(lambda: is_running(instance, job))
@@ -71,7 +73,7 @@ def test_it_cuts_long_work_off_and_does_it_after_the_next_start(instance: Instan
 
 @pytest.mark.parametrize("command", ["run", "work"])
 def test_it_leaves_nothing_behind_when_it_is_killed(instance: Instance, command: str) -> None:
-    assert instance.command("migrate").returncode == 0
+    instance.migrate()
     process = instance.run() if command == "run" else instance.work()
     (job,) = instance.ask(1, seconds="600", kind="test.long")
     until(lambda: is_running(instance, job))

@@ -32,6 +32,7 @@ def call(url: str, method: str = "POST", body: Any = BODY) -> int:
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_no_log_and_no_file_has_a_token(instance: Instance, form: str) -> None:
     instance.environment |= {"DOCKREV_LOG_FORMAT": form, "DOCKREV_LOG_LEVEL": "DEBUG"}
+    instance.migrate()
     server = instance.serve()
     api = Api(instance)
     shown = api.call("POST", "/api/receivers/docker-hub/rotate")

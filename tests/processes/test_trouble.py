@@ -16,7 +16,7 @@ def kill(pid: int) -> None:
 
 
 def test_it_does_a_job_once_whose_worker_is_killed(instance: Instance) -> None:
-    assert instance.command("migrate").returncode == 0
+    instance.migrate()
     instance.work()
     (job,) = instance.ask(1, seconds="2")
     until(lambda: instance.jobs([job]) == [("running", 0)])
@@ -27,6 +27,7 @@ def test_it_does_a_job_once_whose_worker_is_killed(instance: Instance) -> None:
 
 
 def test_it_works_on_after_twenty_random_kills(instance: Instance) -> None:
+    instance.migrate()
     instance.run()
     chance = random.Random(20)  # noqa: S311 - which process is killed is no secret
     ids = []
@@ -40,7 +41,7 @@ def test_it_works_on_after_twenty_random_kills(instance: Instance) -> None:
 
 
 def test_it_shares_work_between_two_workers(instance: Instance) -> None:
-    assert instance.command("migrate").returncode == 0
+    instance.migrate()
     first, second = instance.work(), instance.work()
     assert len(instance.workers()) == 2 * WHOLE
     ids = instance.ask(30, seconds="0.1")
@@ -57,7 +58,7 @@ def test_it_shares_work_between_two_workers(instance: Instance) -> None:
 
 
 def test_it_goes_on_when_one_of_two_workers_dies_whole(instance: Instance) -> None:
-    assert instance.command("migrate").returncode == 0
+    instance.migrate()
     first = instance.work()
     ids = instance.ask(4, seconds="1")
     until(lambda: ("running", 0) in instance.jobs(ids))
@@ -68,7 +69,7 @@ def test_it_goes_on_when_one_of_two_workers_dies_whole(instance: Instance) -> No
 
 
 def test_it_notices_workers_that_do_nothing(instance: Instance) -> None:
-    assert instance.command("migrate").returncode == 0
+    instance.migrate()
     instance.work()
     # One that is stopped in a transaction, as at the start, would keep everybody from writing.
     first = instance.ask(1)
@@ -83,7 +84,7 @@ def test_it_notices_workers_that_do_nothing(instance: Instance) -> None:
 
 
 def test_it_gives_up_when_its_clusters_keep_dying(instance: Instance) -> None:
-    assert instance.command("migrate").returncode == 0
+    instance.migrate()
     process = instance.work()
     while process.poll() is None:
         for pid in instance.workers():
@@ -95,7 +96,7 @@ def test_it_gives_up_when_its_clusters_keep_dying(instance: Instance) -> None:
 
 
 def test_it_runs_the_long_cluster_only_while_it_is_needed(instance: Instance) -> None:
-    assert instance.command("migrate").returncode == 0
+    instance.migrate()
     instance.work()
     assert not instance.workers("long")
     ids = instance.ask(2, kind="test.long", seconds="0.5")
@@ -108,7 +109,7 @@ def test_it_runs_the_long_cluster_only_while_it_is_needed(instance: Instance) ->
 
 
 def test_it_does_two_long_jobs_at_a_time(instance: Instance) -> None:
-    assert instance.command("migrate").returncode == 0
+    instance.migrate()
     instance.work()
     ids = instance.ask(3, kind="test.long", seconds="3")
     three = [("queued", 0), ("running", 0), ("running", 0)]
@@ -117,7 +118,7 @@ def test_it_does_two_long_jobs_at_a_time(instance: Instance) -> None:
 
 
 def test_it_lives_with_an_app_whose_part_is_broken(instance: Instance) -> None:
-    assert instance.command("migrate").returncode == 0
+    instance.migrate()
     instance.start("work", DOCKREV_TEST_FAILING_APP="yes")
     ids = instance.ask(2)
     until(lambda: instance.did(ids))
@@ -125,6 +126,7 @@ def test_it_lives_with_an_app_whose_part_is_broken(instance: Instance) -> None:
 
 
 def test_it_brings_server_and_worker_back(instance: Instance) -> None:
+    instance.migrate()
     instance.run()
     for pid, name in instance.processes().items():
         if name == "dockrev server":

@@ -26,7 +26,7 @@ rows.service("{host}/acme/api:1", running=("{running}",))
 
 @pytest.fixture
 def instance(tmp_path: Path) -> Iterator[Instance]:
-    made = Instance(tmp_path, tmp_path / "static")
+    made = Instance(tmp_path)
     made.environment["DJANGO_SETTINGS_MODULE"] = "dockrev.settings"
     try:
         yield made
@@ -57,7 +57,7 @@ def registry(tmp_path: Path, instance: Instance) -> Iterator[Registry]:
 
 
 def set_up(instance: Instance, registry: Registry, running: str) -> None:
-    assert instance.command("migrate").returncode == 0
+    instance.migrate()
     words = SET_UP.format(host=f"localhost:{registry.port}", running=running)
     prepared = instance.command("shell", "--no-imports", "--command", words)
     assert prepared.returncode == 0, prepared.stderr

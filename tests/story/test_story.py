@@ -97,7 +97,7 @@ def project(folder: Path, compose_2: Compose) -> Iterator[Path]:
 
 @pytest.fixture
 def api(tmp_path: Path, compose_2: Compose) -> Iterator[Api]:
-    instance = Instance(tmp_path, tmp_path / "static")
+    instance = Instance(tmp_path)
     instance.environment |= {
         "DJANGO_SETTINGS_MODULE": "dockrev.settings",
         "DOCKREV_DOCKER_HOST": compose_2.engine.host,

@@ -24,10 +24,10 @@ rows.github_receiver(); rows.tracked(); rows.service()
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     """A server without a worker: what it queues stays queued."""
     directory = tmp_path_factory.mktemp("wire")
-    instance = Instance(directory, directory / "static")
+    instance = Instance(directory)
     instance.environment["DJANGO_SETTINGS_MODULE"] = "dockrev.settings"
     try:
-        assert instance.command("migrate").returncode == 0
+        instance.migrate()
         prepared = instance.command("shell", "--no-imports", "--command", SET_UP)
         assert prepared.returncode == 0, prepared.stderr
         instance.serve()
