@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -14,7 +15,7 @@ from importlib import import_module
 from types import FrameType
 
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError, close_old_connections, connections
 from django.db.models import Max
 from django.utils import timezone
 from django_q.models import OrmQ
@@ -39,9 +40,16 @@ TROUBLE_PAUSE = 2.0
 
 
 def load() -> None:
-    """Import what jobs need before the forks, which then share its memory."""
+    """Import what jobs need, and look at the work once, before the forks: they then share that
+    memory, and what Django builds for a first query, which is some megabytes."""
     for module in PRELOAD:
         import_module(module)
+    now = timezone.now()
+    for share in SHARES:
+        with contextlib.suppress(Exception):  # whoever works will say so
+            share.dispatch_due(now)
+            share.recover(now)
+    connections.close_all()  # a connection must not be shared with a child
 
 
 class Every:

@@ -56,10 +56,14 @@ class Command(BaseCommand):
             with listening.reserve():
                 self._apart(self._prepare)
             self._say(_("Dockrev is at %(url)s (Ctrl-C ends it).") % {"url": listening.url()})
-        server.load()
-        worker.load()
-        children = [Child("server", server.serve), Child("worker", work)]
-        sys.exit(Supervisor([c for c in children if only in (None, c.name)]).run())
+        children = []
+        if only != "worker":
+            server.load()
+            children.append(Child("server", server.serve))
+        if only != "server":
+            worker.load()
+            children.append(Child("worker", work))
+        sys.exit(Supervisor(children).run())
 
     def _apart(self, prepare: Callable[[], None]) -> None:
         """Prepare in a process of its own: what that loads is not kept in memory."""
