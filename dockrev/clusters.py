@@ -33,6 +33,7 @@ from dockrev.ticks import BESIDE, SHARES
 logger = logging.getLogger(__name__)
 
 TROUBLE_PAUSE = 2.0
+_MOST_AT_A_LOOK = 1.0  # who began while nobody looked has not worked for all of that
 _LOCK_WAIT = 1.0
 _LONGEST_FAREWELL = 10.0
 _RECYCLED = -2  # what django-q2's worker sets its timer to when it did enough and leaves
@@ -119,7 +120,8 @@ class RunningCluster:
     def tend(self) -> None:
         """Replace who died or ran over his time, and have what he may have taken handed out."""
         now = time.monotonic()
-        since, self._tended_at = now - self._tended_at, now
+        since = min(now - self._tended_at, _MOST_AT_A_LOOK)
+        self._tended_at = now
         for process in list(self._pool):
             if not process.is_alive() or _has_run_over(process, since):
                 self._replace(process)

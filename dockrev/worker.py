@@ -180,11 +180,11 @@ class Worker:
         return fine
 
     def _steps(self) -> Iterator[Callable[[datetime], object]]:
+        if self.tend.is_time():
+            yield self._tend  # first, for it goes on while the database does not answer
         if not self.began:
             yield self._begin
         yield from (share.dispatch_due for share in SHARES)
-        if self.tend.is_time():
-            yield self._tend
         if self.start.is_time():
             yield schedules.fire_due
             yield self._start_needed
