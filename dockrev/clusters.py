@@ -191,9 +191,7 @@ def _work(name: Cluster, configuration: dict[str, Any], stopping: Any, timer: An
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     parenthood.show_as(f"dockrev {name}")
-    Conf.CLUSTER_NAME = name
-    for option in ("workers", "timeout", "retry"):
-        setattr(Conf, option.upper(), configuration[option])
+    Conf.CLUSTER_NAME, Conf.RETRY = name, configuration["retry"]
     messages = Messages(get_broker(), stopping)
     leaving = threading.Event()
     threads = [

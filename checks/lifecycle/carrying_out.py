@@ -14,7 +14,7 @@ from checks.discovery.projects import EngineUnavailable
 from checks.kinds import Outcome
 from checks.lifecycle.course import Action, Course, Turn
 from checks.models import JobLog, Stack
-from checks.run import Cancelled, Run
+from checks.run import Run
 from checks.tasks import JobFailed
 from checks.updating import ourselves, telling
 from checks.updating.containers import Container
@@ -76,7 +76,7 @@ class _CarryingOut:
         self._note()
         for turn in self._course.turns:
             if not self._steps.outcome_of(turn.service_id):
-                self._cancelled = self._cancelled or self._wants_to_stop()
+                self._cancelled = self._cancelled or self._steps.are_to_stop()
                 self._take(turn)
         return _outcome(self._steps, cancelled=self._cancelled)
 
@@ -89,15 +89,6 @@ class _CarryingOut:
                 started = {each.id: each.started_at for each in found}
                 noted[turn.service_name] = {"was": str(state_of(found)), "started": started}
         self._steps.write()
-
-    def _wants_to_stop(self) -> bool:
-        try:
-            self._steps.look_for_cancel()
-        except TakenAway:
-            raise
-        except Cancelled:
-            return True
-        return False
 
     def _take(self, turn: Turn) -> None:
         try:

@@ -84,7 +84,7 @@ class _Applying:
             if self._steps.outcome_of(change.service_id):
                 continue  # before its worker was lost
             if not self._is_handed_over(change):
-                self._cancelled = self._cancelled or self._wants_to_stop()
+                self._cancelled = self._cancelled or self._steps.are_to_stop()
             if self._is_too_late(change):
                 self._late = True
                 error = _("It may not update itself any more by now: its policy says when.")
@@ -95,15 +95,6 @@ class _Applying:
                 self._change(change)
         cancelled = self._cancelled or self._late
         return telling.outcome(self._plan.changes, self._steps, cancelled=cancelled)
-
-    def _wants_to_stop(self) -> bool:
-        try:
-            self._steps.look_for_cancel()
-        except TakenAway:
-            raise
-        except Cancelled:
-            return True
-        return False
 
     def _is_too_late(self, change: Change) -> bool:
         """Of what nobody asked for and was not begun: the job waited for its turn."""

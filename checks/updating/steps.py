@@ -125,6 +125,16 @@ class Steps:
         self.look()
         self._run.stop_if_cancelled()
 
+    def are_to_stop(self) -> bool:
+        """Whether somebody wants them to. Raises TakenAway."""
+        try:
+            self.look_for_cancel()
+        except TakenAway:
+            raise
+        except Cancelled:
+            return True
+        return False
+
 
 def _lost(step: dict[str, Any]) -> dict[str, Any]:
     return {**step, "outcome": "lost"} if step["outcome"] == "running" else step
