@@ -7,6 +7,7 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 from tests.processes.instance import Instance
+from tests.waiting import PATIENCE
 
 
 class Api:
@@ -23,7 +24,7 @@ class Api:
     def call(self, method: str, path: str, **body: Any) -> Any:
         raw = json.dumps(body).encode() if body else None
         asked = Request(self.instance.url(path), raw, self.headers, method=method)  # noqa: S310 - ours
-        with urlopen(asked, timeout=20) as answer:  # noqa: S310 - the same
+        with urlopen(asked, timeout=PATIENCE) as answer:  # noqa: S310 - the same
             return json.load(answer)
 
     def deliveries(self) -> dict[str, tuple[bool, int]]:

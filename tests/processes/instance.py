@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from tests.real.processes import free_port
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 WHOLE = 2  # workers of `quick`
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,6 +33,7 @@ class Instance:
     def __init__(self, directory: Path) -> None:
         self.data = directory / "data"
         self.output, self.errors = directory / "output", directory / "errors"
+        self.gate = directory / "gate"
         self.port = free_port()
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("DOCKREV_", "DATABASE_"))}
         self.environment = kept | {
@@ -94,7 +95,7 @@ class Instance:
             env=self.environment | environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
 
@@ -103,6 +104,10 @@ class Instance:
         asked = self.command("ask", str(count), *given)
         assert asked.returncode == 0, asked.stderr
         return asked.stdout.split()
+
+    def ask_held(self, count: int, **options: str) -> list[str]:
+        """Queue jobs that run until the gate is made, however long it takes to look at them."""
+        return self.ask(count, gate=str(self.gate), **options)
 
     # --- what can be seen from outside -------------------------------------------------------
 

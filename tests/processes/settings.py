@@ -9,6 +9,6 @@ from dockrev.settings import INSTALLED_APPS
 
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.processes.jobs.apps.JobsConfig"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-LEASE = timedelta(seconds=3)
+LEASE = timedelta(seconds=5)
 LEASE_RENEW_EVERY = timedelta(seconds=1)
 LONG_CLUSTER_IDLE = timedelta(seconds=2)

@@ -153,7 +153,7 @@ def test_a_job_that_is_cut_off_takes_no_message_with_it(
     place.answering.clear()
     queue(instance, place.url, channels=4)
     place.wait_for(4)
-    cut = instance.ask(2, seconds="30")
+    cut = instance.ask_held(2)
     until(lambda: {s for s, _ in instance.jobs(cut)} == {"failed"})
     place.answering.set()
     until(lambda: sent(instance, 4))

@@ -34,11 +34,13 @@ def test_it_ends_all_of_it_after_the_work_in_hand(
 ) -> None:
     instance.migrate()
     process = instance.run()
-    ids = instance.ask(2, seconds="1.5")
-    until(lambda: any(is_running(instance, job) for job in ids))
+    ids = instance.ask_held(2)
+    until(lambda: all(is_running(instance, job) for job in ids))
 
     assert callable(reach)
     reach(process, number)
+    until(lambda: "worker stopping" in instance.complained())
+    instance.gate.touch()
 
     assert process.wait(PATIENCE) == 0
     assert instance.processes() == {}
@@ -59,14 +61,14 @@ def test_it_ends_a_worker_alone(instance: Instance, reach: object) -> None:
 def test_it_cuts_long_work_off_and_does_it_after_the_next_start(instance: Instance) -> None:
     instance.migrate()
     process = instance.run()
-    (job,) = instance.ask(1, seconds="600")
+    (job,) = instance.ask_held(1)
     until(lambda: is_running(instance, job))
     process.terminate()
     assert process.wait(PATIENCE) == 0
     assert instance.processes() == {}
     assert is_running(instance, job)
 
-    instance.rows('UPDATE checks_job SET params = \'{"seconds": "0"}\' WHERE id = ?', job)
+    instance.gate.touch()
     instance.run()
     until(lambda: instance.did([job]))
 
@@ -75,7 +77,7 @@ def test_it_cuts_long_work_off_and_does_it_after_the_next_start(instance: Instan
 def test_it_leaves_nothing_behind_when_it_is_killed(instance: Instance, command: str) -> None:
     instance.migrate()
     process = instance.run() if command == "run" else instance.work()
-    (job,) = instance.ask(1, seconds="600", kind="test.long")
+    (job,) = instance.ask_held(1, kind="test.long")
     until(lambda: is_running(instance, job))
     process.kill()
     process.wait()

@@ -18,10 +18,11 @@ def kill(pid: int) -> None:
 def test_it_does_a_job_once_whose_worker_is_killed(instance: Instance) -> None:
     instance.migrate()
     instance.work()
-    (job,) = instance.ask(1, seconds="2")
+    (job,) = instance.ask_held(1)
     until(lambda: instance.jobs([job]) == [("running", 0)])
     for pid in instance.workers():  # it is one of these
         kill(pid)
+    instance.gate.touch()
     until(lambda: instance.did([job]))
     assert instance.rows("SELECT losses FROM checks_job WHERE id = ?", job) == [(1,)]
 
@@ -60,11 +61,12 @@ def test_it_shares_work_between_two_workers(instance: Instance) -> None:
 def test_it_goes_on_when_one_of_two_workers_dies_whole(instance: Instance) -> None:
     instance.migrate()
     first = instance.work()
-    ids = instance.ask(4, seconds="1")
+    ids = instance.ask_held(4)
     until(lambda: ("running", 0) in instance.jobs(ids))
     instance.work()
     first.kill()
     first.wait()
+    instance.gate.touch()
     until(lambda: instance.did(ids))
 
 
@@ -99,8 +101,9 @@ def test_it_runs_the_long_cluster_only_while_it_is_needed(instance: Instance) ->
     instance.migrate()
     instance.work()
     assert not instance.workers("long")
-    ids = instance.ask(2, kind="test.long", seconds="0.5")
+    ids = instance.ask_held(2, kind="test.long")
     until(lambda: instance.workers("long"))
+    instance.gate.touch()
     until(lambda: instance.did(ids))
     until(lambda: not instance.workers("long"))
     assert instance.did(instance.ask(1, kind="test.long")) or until(
@@ -111,9 +114,10 @@ def test_it_runs_the_long_cluster_only_while_it_is_needed(instance: Instance) ->
 def test_it_does_two_long_jobs_at_a_time(instance: Instance) -> None:
     instance.migrate()
     instance.work()
-    ids = instance.ask(3, kind="test.long", seconds="3")
+    ids = instance.ask_held(3, kind="test.long")
     three = [("queued", 0), ("running", 0), ("running", 0)]
     until(lambda: sorted(instance.jobs(ids)) == three)
+    instance.gate.touch()
     until(lambda: instance.did(ids))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from datetime import datetime
+from pathlib import Path
 
 from django.apps import AppConfig
 from django.utils import timezone
@@ -24,13 +25,15 @@ class JobsConfig(AppConfig):
 
         def nap(run: Run) -> kinds.Outcome:
             time.sleep(float(run.job.params["seconds"]))
+            while (gate := run.job.params["gate"]) and not Path(gate).exists():
+                time.sleep(0.02)
             return kinds.Outcome({"slept": True}, write=mark)
 
         def mark(job: Job) -> None:
             JobLog.objects.create(job=job, at=timezone.now(), message="effect")
 
         def fire() -> None:
-            params = {"seconds": "0", "number": str(time.time_ns())}
+            params = {"seconds": "0", "gate": "", "number": str(time.time_ns())}
             queue.enqueue(queue.Request("test.quick", Job.Reason.SCHEDULE, params=params))
 
         kinds.register(kinds.JobKind("test.quick", "quick", repeatable=True, run=nap))
