@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.real.registry import digest_of
+from tests.waiting import PATIENCE
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
             server.asked.append(asked)
             reply = server.answer(asked)
             if reply is None:
-                server.over.wait(30)
+                server.over.wait(PATIENCE)
                 self.close_connection = True
             elif reply is CUT:
                 self.close_connection = True

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-WAIT_SECONDS = 20
+from tests.waiting import PATIENCE
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Sink:
 
     def wait_for(self, count: int) -> list[Received]:
         """Wait until this many messages came. Fails the test if they do not."""
-        deadline = time.monotonic() + WAIT_SECONDS
+        deadline = time.monotonic() + PATIENCE
         with self.arrived:
             while len(self.received) < count:
                 left = deadline - time.monotonic()

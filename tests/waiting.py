@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 PATIENCE = 180.0  # seconds: how busy a machine is says nothing about the code
+PATIENCE_MS = PATIENCE * 1000  # as a browser counts
 POLL = 0.05  # seconds
 
 

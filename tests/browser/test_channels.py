@@ -15,6 +15,7 @@ from notifications.models import Channel
 from tests.browser.conftest import PHONE, Open, sign_in
 from tests.rows import service
 from tests.sink import Sink, sink
+from tests.waiting import PATIENCE_MS
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 SECRET = "never to be seen"
@@ -151,7 +152,7 @@ def plain(browser: Browser, live_server: LiveServer, people: None) -> Page:
     """A browser without scripts."""
     context = browser.new_context(base_url=live_server.url, java_script_enabled=False)
     page = context.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(PATIENCE_MS)
     sign_in(page, "admin")
     page.goto("/settings")
     return page

@@ -18,13 +18,12 @@ from tests.browser.conftest import DESKTOP, sign_in
 from tests.fake_github.server import FakeGitHub
 from tests.github import PATH, published
 from tests.processes.instance import Instance
-from tests.waiting import until
+from tests.waiting import PATIENCE_MS, until
 
 pytestmark = pytest.mark.browser
 PASSWORD = "a pass phrase of the story"
 PAT = "ghp_" + "s0meT0ken" * 4
 PAGE = "/settings/github-packages"
-SOON = 30_000  # a cluster of workers may have to be started first
 # Nothing answers there: what is checked here is that it is asked for, not what it finds.
 SET_UP = """
 from integrations.models import Receiver
@@ -67,7 +66,7 @@ def instance(tmp_path: Path) -> Iterator[Instance]:
 def page(browser: Browser, instance: Instance) -> Iterator[Page]:
     context = browser.new_context(base_url=instance.url(""), viewport=ViewportSize(**DESKTOP))
     page = context.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(PATIENCE_MS)
     complaints: list[str] = []
     page.on("console", lambda told: complaints.append(told.text) if told.type == "error" else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -116,7 +115,7 @@ def choose(page: Page) -> None:
     """Add an owner, and choose among their repositories."""
     page.get_by_label("Add Repo").fill("https://github.com/orgs/acme")
     page.get_by_role("button", name="Resolve and Add").click()
-    expect(counts(page)).to_have_text("3 in all, 0 selected, 3 shown by this filter", timeout=SOON)
+    expect(counts(page)).to_have_text("3 in all, 0 selected, 3 shown by this filter")
     expect(page.locator("#work")).to_contain_text("3 found, 3 of them new")
     page.get_by_label("Search owner/repo").fill("api")
     expect(counts(page)).to_have_text("3 in all, 0 selected, 1 shown by this filter")
@@ -133,10 +132,10 @@ def choose(page: Page) -> None:
 
 def sync(page: Page, github: FakeGitHub, instance: Instance) -> None:
     page.get_by_role("button", name="Dry run").click()
-    expect(results(page)).to_contain_text("dry run: nothing was changed", timeout=SOON)
+    expect(results(page)).to_contain_text("dry run: nothing was changed")
     assert github.hooks("acme/api") == []
     page.get_by_role("button", name="Sync webhook").click()
-    expect(results(page)).to_have_text(re.compile(r"^\s*2 created\s*$"), timeout=SOON)
+    expect(results(page)).to_have_text(re.compile(r"^\s*2 created\s*$"))
     row = page.locator("li.repo", has_text="acme/api")
     expect(row).to_contain_text("ok")
     expect(page.locator("#pending")).to_have_count(0)
@@ -148,7 +147,7 @@ def sync(page: Page, github: FakeGitHub, instance: Instance) -> None:
     expect(row).to_contain_text("verified")
     expect(page.locator("#health")).to_contain_text("connected")
     page.get_by_role("button", name="Sync webhook").click()
-    expect(results(page)).to_have_text(re.compile(r"^\s*2 noop\s*$"), timeout=SOON)
+    expect(results(page)).to_have_text(re.compile(r"^\s*2 noop\s*$"))
 
 
 def push(page: Page, github: FakeGitHub, instance: Instance) -> None:

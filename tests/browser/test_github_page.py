@@ -16,6 +16,7 @@ from tests.browser.conftest import PHONE, Open, sign_in
 from tests.browser.test_overview import is_same_page, mark_page
 from tests.fake_github.server import FakeGitHub
 from tests.rows import github_receiver, tracked
+from tests.waiting import PATIENCE_MS
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 PAGE = "/settings/github-packages"
@@ -150,7 +151,7 @@ def plain(browser: Browser, live_server: LiveServer, account: HookAccount) -> Pa
     """A browser without scripts."""
     context = browser.new_context(base_url=live_server.url, java_script_enabled=False)
     page = context.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(PATIENCE_MS)
     sign_in(page, "admin")
     page.goto(PAGE)
     return page

@@ -11,6 +11,7 @@ from checks.tasks import run_job
 from integrations.models import HookTarget
 from tests.browser.conftest import Open, sign_in
 from tests.fake_harbor.server import FakeHarbor
+from tests.waiting import PATIENCE_MS
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 CALLBACK = "https://dockrev.example.com/api/webhooks/harbor"
@@ -29,7 +30,7 @@ def test_it_works_without_scripts(
 ) -> None:
     context = browser.new_context(base_url=live_server.url, java_script_enabled=False)
     page = context.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(PATIENCE_MS)
     sign_in(page, "admin")
     page.goto("/settings/registries")
     page.get_by_role("link", name="Webhooks there").click()

@@ -11,6 +11,7 @@ from integrations.receivers import CALLERS, RECEIVERS
 from tests.browser.conftest import PHONE, Open, sign_in
 from tests.receivers.stand_in import Signing
 from tests.rows import service
+from tests.waiting import PATIENCE_MS
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -97,7 +98,7 @@ def plain(browser: Browser, live_server: LiveServer, row: Receiver) -> Page:
     """A browser without scripts."""
     context = browser.new_context(base_url=live_server.url, java_script_enabled=False)
     page = context.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(PATIENCE_MS)
     sign_in(page, "admin")
     page.goto("/settings")
     return page

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests.waiting import PATIENCE
+
 DOCKREV = Path(sys.executable).with_name("dockrev")
 PASSED_ON = {
     name: value
@@ -51,7 +53,7 @@ def check(tmp_path: Path) -> Check:
             env={**PASSED_ON, "HOME": str(tmp_path), **environment},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
         assert "Traceback" not in ended.stderr

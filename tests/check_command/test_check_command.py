@@ -17,6 +17,7 @@ from tests.check_command.conftest import DOCKREV, PASSED_ON, Check, ComposeFile
 from tests.real.processes import free_port
 from tests.real.registry import Registry
 from tests.servers import Asked, Reply, Server, Starts, TokenRegistry, as_json
+from tests.waiting import PATIENCE
 
 OLD = "sha256:" + "0" * 64
 
@@ -368,7 +369,7 @@ def test_it_is_a_management_command_too(compose_file: ComposeFile, tmp_path: Pat
         env={**PASSED_ON, "DOCKREV_DATA_DIR": str(tmp_path / "data")},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     assert (ended.returncode, json.loads(ended.stdout)["summary"]["services"]) == (0, 1)
@@ -384,7 +385,7 @@ def on_a_terminal(*command: str | Path) -> str:
     while part := _read(parent):
         shown += part
     os.close(parent)
-    process.wait(60)
+    process.wait(PATIENCE)
     return shown.decode().replace("\r\n", "\n")
 
 

@@ -21,6 +21,7 @@ from tests.check_command.conftest import DOCKREV, PASSED_ON, Check, ComposeFile
 from tests.real.processes import free_port
 from tests.real.registry import Registry
 from tests.servers import Asked, Reply, Starts
+from tests.waiting import PATIENCE
 
 OLD = "sha256:" + "0" * 64
 
@@ -134,7 +135,7 @@ class TestWhatItIsAsked:
     def test_it_keeps_to_the_requests_at_once(
         self, check: Check, compose_file: ComposeFile, serve: Starts
     ) -> None:
-        pairs, lock, under_way = Barrier(2, timeout=30), Lock(), [0, 0]
+        pairs, lock, under_way = Barrier(2, timeout=PATIENCE), Lock(), [0, 0]
 
         def answer(asked: Asked) -> Reply:
             with lock:
@@ -221,7 +222,7 @@ def test_it_ends_at_once_when_it_is_interrupted(compose_file: ComposeFile, serve
         while not server.asked and process.poll() is None:
             server.over.wait(0.01)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=5)
+        out, err = process.communicate(timeout=9)  # less than is waited for an answer
     assert (process.returncode, out, err) == (130, "", "Stopped.\n")
 
 
@@ -231,8 +232,13 @@ def on_a_terminal(file: Path, **environment: str) -> tuple[str, str]:
         known = {**PASSED_ON, "TERM": "xterm", "HOME": "/nonexistent", **environment}
         ended = subprocess.run(
             [DOCKREV, "check", file, "--json"],
-            env=known, stdout=subprocess.PIPE, stderr=child, text=True, timeout=60, check=False,
-        )  # fmt: skip
+            env=known,
+            stdout=subprocess.PIPE,
+            stderr=child,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
         os.close(child)
         shown = bytearray()
         while part := _read(seen):

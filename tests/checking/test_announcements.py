@@ -15,6 +15,7 @@ from checks.settle import announce
 from notifications.models import Channel, Notification
 from tests import rows
 from tests.github import digest
+from tests.waiting import PATIENCE
 
 NOW = timezone.now()
 NEW, NEWER = digest("new"), digest("newer")
@@ -132,7 +133,7 @@ def test_two_checks_at_the_same_moment_tell_once() -> None:
     Channel.objects.create(kind="webhook", name="x", events=["new_version_discovered"], config="{}")
     service = rows.service("ghcr.io/acme/api:latest")
     candidate(service, NEW)
-    both_began = threading.Barrier(2, timeout=20)
+    both_began = threading.Barrier(2, timeout=PATIENCE)
     wrong: list[Exception] = []
 
     def run() -> None:

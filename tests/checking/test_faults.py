@@ -21,17 +21,17 @@ from checks.tasks import run_job
 from tests import rows
 from tests.real.registry import Registry
 from tests.servers import CUT, Asked, Reply, Server, Starts
+from tests.waiting import PATIENCE
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.engine]
 
-SECONDS = 30
 COUNT = 40
 
 
 @pytest.fixture(autouse=True)
 def brief(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who does not answer is not waited for as long as usual."""
-    monkeypatch.setattr("checks.remotes.Access", partial(Access, timeout=(2.0, 3.0)))
+    monkeypatch.setattr("checks.remotes.Access", partial(Access, timeout=(4.0, 6.0)))
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def front(registry: Registry) -> Callable[[Asked], Reply]:
     def answer(asked: Asked) -> Reply:
         headers = {"Accept": asked.headers.get("accept", "*/*")}
         url = f"http://{registry.address}{asked.path}"
-        got = requests.request(asked.method, url, headers=headers, timeout=SECONDS)
+        got = requests.request(asked.method, url, headers=headers, timeout=PATIENCE)
         named = {"Docker-Content-Digest": got.headers.get("Docker-Content-Digest", "")}
         return Reply(got.status_code, got.content, named)
 
@@ -74,7 +74,7 @@ class Crowded:
             if crowded:
                 self.was_crowded.set()
                 return Reply(429, headers={"Retry-After": "30"})
-            self.was_crowded.wait(SECONDS)
+            self.was_crowded.wait(PATIENCE)
             return self._front(asked)
         finally:
             with self._lock:

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import requests
 
 from tests.real.registry import Registry
+from tests.waiting import PATIENCE
 
 
 class Way(ThreadingHTTPServer):
@@ -33,7 +34,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.command,
             f"http://{self.server.registry.address}{self.path}",
             headers={name: ", ".join(values) for name, values in kept.items() if values},
-            timeout=20,
+            timeout=PATIENCE,
         )
         self.send_response(answer.status_code)
         for name in ("Content-Type", "Content-Length", "Docker-Content-Digest"):

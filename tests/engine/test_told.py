@@ -18,7 +18,7 @@ from tests.real.engine import Engine
 from tests.real.images import ImageMaker
 from tests.senders import SECRET, proven
 from tests.sink import Sink, sink
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.engine
 
@@ -86,7 +86,7 @@ def hear(api: Api, kind: str, place: Sink) -> None:
 def receive(api: Api, body: bytes, headers: dict[str, str]) -> Any:
     """What the receiver for such calls makes of one."""
     asked = Request(api.instance.url("/v1/webhook"), body, headers, method="POST")  # noqa: S310
-    with urlopen(asked, timeout=20) as answer:  # noqa: S310 - our own
+    with urlopen(asked, timeout=PATIENCE) as answer:  # noqa: S310 - our own
         assert answer.status == 202
         return json.load(answer)
 

@@ -32,6 +32,7 @@ from tests.engine.updating import (
 )
 from tests.real.engine import Engine
 from tests.real.registry import Registry
+from tests.waiting import PATIENCE
 
 pytestmark = [pytest.mark.engine, pytest.mark.django_db(transaction=True)]
 
@@ -159,7 +160,7 @@ class TestFaults:
         stops, wait = stopped_at_the_next_container(engine), site.wait_for_engine
 
         def come_back(*given: Any) -> None:
-            stops.join(60)
+            stops.join(PATIENCE)
             engine.start()
             wait(*given)
 

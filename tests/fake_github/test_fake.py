@@ -16,6 +16,7 @@ from tests.fake_github.server import FakeGitHub
 from tests.github import published, sign
 from tests.servers import Asked, Reply, Starts
 from tests.sink import Sink, sink
+from tests.waiting import PATIENCE
 
 CLASSIC = "ghp_classic"
 FINE = "github_pat_fine"
@@ -34,7 +35,7 @@ class Caller:
 
     def __call__(self, method: str, path: str, **how: Any) -> requests.Response:
         url = path if path.startswith("http") else self.base + path
-        return self.session.request(method, url, timeout=10, allow_redirects=False, **how)
+        return self.session.request(method, url, timeout=PATIENCE, allow_redirects=False, **how)
 
     def make(self, url: str, secret: str = SECRET, **more: Any) -> requests.Response:
         config = {"url": url, "content_type": "json", "insecure_ssl": "0", "secret": secret}
@@ -333,7 +334,7 @@ def test_it_tells_tests_before_it_answers_and_how_many_asked_at_once(
     github: FakeGitHub, ask: Caller
 ) -> None:
     together = Barrier(3)
-    github.before = lambda method, path: together.wait(10)
+    github.before = lambda method, path: together.wait(PATIENCE)
     threads = [Thread(target=Caller(github), args=("GET", "/meta")) for _each in range(3)]
     for thread in threads:
         thread.start()

@@ -10,6 +10,7 @@ import requests
 
 from tests.fake_telegram.markup import Entity, Refused, parse
 from tests.fake_telegram.server import TOKEN, FakeTelegram
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def api() -> Iterator[FakeTelegram]:
 
 def call(api: FakeTelegram, method: str = "sendMessage", token: str = TOKEN, **body: Any) -> Any:
     """Status and answer, also of refusals."""
-    answer = requests.post(f"{api.url}/bot{token}/{method}", json=body, timeout=10)
+    answer = requests.post(f"{api.url}/bot{token}/{method}", json=body, timeout=PATIENCE)
     return answer.status_code, answer.json()
 
 

@@ -35,6 +35,7 @@ from integrations.hooks.errors import (
 from tests.fake_github.server import FakeGitHub
 from tests.github import TOKEN
 from tests.servers import Asked, Reply, Starts, as_json
+from tests.waiting import PATIENCE
 
 HOOKS = "/repos/acme/api/hooks"
 NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
@@ -107,7 +108,7 @@ class TestPages:
             if github.most_at_once == 5:
                 full.set()
             if github.requests:  # the first page says how many there are, and is asked alone
-                full.wait(10)
+                full.wait(PATIENCE)
 
         github.before = wait_for_company
         told: list[tuple[int, int]] = []

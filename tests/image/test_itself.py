@@ -18,7 +18,7 @@ from tests.real.compose import Compose
 from tests.real.engine import Engine
 from tests.real.processes import free_port
 from tests.real.registry import Registry
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.engine
 
@@ -115,7 +115,7 @@ class Itself:
             f"http://127.0.0.1:{self.port}{path}",
             headers={"Authorization": f"Bearer {self.token}"},
             json=body or None,
-            timeout=20,
+            timeout=PATIENCE,
         )
         found: dict[str, Any] = answer.json()
         return found

@@ -474,7 +474,7 @@ def test_it_shows_a_job_s_results_in_pages(viewer: Client) -> None:
 
 def test_it_says_when_a_sync_goes_on(viewer: Client) -> None:
     account = connected()
-    until = (timezone.now() + timedelta(minutes=20, seconds=5)).isoformat()
+    until = (timezone.now() + timedelta(minutes=20, seconds=40)).isoformat()
     job("hooks.sync", "queued", params={"account": account.pk}, summary={"resumesAt": until})
     assert "rate limit, goes on in 20 minutes" in page(viewer)
 

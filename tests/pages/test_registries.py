@@ -74,7 +74,7 @@ class TestList:
         limit = {"limit_most": 100, "limit_remaining": 7, "limit_seen_at": now}
         service("nginx:1", name="nginx")
         service("quay.io/a/b:1", name="b")
-        entered("docker.io", cooldown_until=now + timedelta(minutes=5, seconds=1), **limit)
+        entered("docker.io", cooldown_until=now + timedelta(minutes=5, seconds=40), **limit)
         entered("quay.io", last_error="quay.io refused the connection.")
         said = page(viewer)
         assert "rests docker.io rests, and is asked again in 5 minutes as ada" in said

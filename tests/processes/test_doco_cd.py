@@ -11,6 +11,7 @@ import pytest
 from tests.processes.api import Api
 from tests.processes.instance import Instance
 from tests.real.requirements import require
+from tests.waiting import PATIENCE
 
 # As doco-cd's documentation has it: the payload from a here-document, signed by openssl, whose
 # output is cut at its blank, and sent by curl.
@@ -50,7 +51,7 @@ def run_workflow(url: str, **variables: str) -> tuple[int, Any]:
         env={"PATH": "/usr/bin:/bin", "WEBHOOK_URL": url, **given, **variables},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=True,
     )
     body, _line, status = done.stdout.rpartition("\n")

@@ -24,12 +24,12 @@ def sign_in(instance: Instance, name: str, password: str) -> bool:
     """Fill in the sign-in form, as a browser would."""
     jar = http.cookiejar.CookieJar()
     browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
-    form = browser.open(instance.url("/sign-in"), timeout=10).read().decode()
+    form = browser.open(instance.url("/sign-in"), timeout=PATIENCE).read().decode()
     token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form)
     assert token is not None
     fields = {"username": name, "password": password, "csrfmiddlewaretoken": token[1]}
     browser.open(
-        instance.url("/sign-in"), urllib.parse.urlencode(fields).encode(), timeout=10
+        instance.url("/sign-in"), urllib.parse.urlencode(fields).encode(), timeout=PATIENCE
     ).read()
     return any(cookie.name == "sessionid" for cookie in jar)
 

@@ -21,7 +21,7 @@ def call(url: str, method: str = "POST", body: Any = BODY) -> int:
     raw = json.dumps(body).encode() if method == "POST" else None
     asked = Request(url, raw, {"X-Original-URI": url}, method=method)  # noqa: S310 - our own server
     try:
-        with urlopen(asked, timeout=20) as answer:  # noqa: S310 - the same
+        with urlopen(asked, timeout=PATIENCE) as answer:  # noqa: S310 - the same
             return int(answer.status)
     except HTTPError as error:
         with error:

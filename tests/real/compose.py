@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 from tests.real.engine import Engine
+from tests.waiting import PATIENCE
 
 
 class Compose:
@@ -32,7 +33,7 @@ class Compose:
             env=self._environment(environment),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE,
             check=False,
         )
         assert finished.returncode == 0, finished.stdout + finished.stderr

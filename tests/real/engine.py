@@ -13,7 +13,7 @@ import requests
 from docker.errors import DockerException
 
 from tests.real.processes import Server
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 
 class Engine:
@@ -25,7 +25,7 @@ class Engine:
     ) -> None:
         self.directory = directory
         self.host = f"unix://{directory}/docker.sock"
-        self.client = docker.DockerClient(base_url=self.host, version="1.41", timeout=60)
+        self.client = docker.DockerClient(base_url=self.host, version="1.41", timeout=int(PATIENCE))
         self._registry = insecure_registry
         self._options = options
         # Far from what another engine of this machine takes by itself, or one of this suite.

@@ -12,6 +12,7 @@ from checks.registry.auth import Challenge, Grants, challenges
 from checks.registry.client import Access, BadAnswer, RegistryClient, Unauthorized
 from checks.registry.reference import parse
 from tests.servers import Asked, Reply, Starts, TokenRegistry, as_json
+from tests.waiting import PATIENCE
 
 SOME_DIGEST = "sha256:" + "a" * 64
 TOKENS = st.text("abcXYZ019-_", min_size=1, max_size=8)
@@ -111,7 +112,7 @@ class TestTokens:
         assert len(token_registry.tokens_given) == 2
 
     def test_it_gets_one_for_all_that_are_refused_together(self, serve: Starts) -> None:
-        refused = Barrier(5, timeout=10)
+        refused = Barrier(5, timeout=PATIENCE)
 
         def answer(asked: Asked) -> Reply:
             if asked.path.startswith("/token"):

@@ -17,8 +17,7 @@ from checks.registry.lanes import (
     at_once,
     threads_for,
 )
-
-SECONDS = 10
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -36,7 +35,7 @@ def lanes() -> Iterator[Callable[[int], Lanes]]:
 
 class TestLanes:
     def test_they_do_things_at_once(self, lanes: Callable[[int], Lanes]) -> None:
-        meeting = Barrier(3, timeout=SECONDS)
+        meeting = Barrier(3, timeout=PATIENCE)
         assert sorted(lanes(2).together([meeting.wait] * 3)) == [0, 1, 2]
 
     def test_results_come_in_order(self, lanes: Callable[[int], Lanes]) -> None:
@@ -47,7 +46,7 @@ class TestLanes:
     ) -> None:
         only = lanes(1)
         nested = only.start(only.together, [lambda: only.together([lambda: 1] * 3)] * 3)
-        assert nested.result(SECONDS) == [[1, 1, 1]] * 3
+        assert nested.result(PATIENCE) == [[1, 1, 1]] * 3
 
     def test_the_first_trouble_is_raised_and_the_rest_done(
         self, lanes: Callable[[int], Lanes]
@@ -60,7 +59,7 @@ class TestLanes:
         only = lanes(1)
         with pytest.raises(ValueError, match="first"):
             only.together([fail, lambda: done.append(1)])
-        only.start(lambda: None).result(SECONDS)
+        only.start(lambda: None).result(PATIENCE)
         assert done == [1]
 
     def test_what_nobody_began_is_left_when_they_close(self, lanes: Callable[[int], Lanes]) -> None:
@@ -68,19 +67,19 @@ class TestLanes:
 
         def wait() -> bool:
             begun.set()
-            return go_on.wait(SECONDS)
+            return go_on.wait(PATIENCE)
 
         first, second = only.start(wait), only.start(wait)
-        assert begun.wait(SECONDS)
+        assert begun.wait(PATIENCE)
         only.close()
         go_on.set()
-        assert first.result(SECONDS)
+        assert first.result(PATIENCE)
         assert second.cancelled()
 
 
 class TestBridge:
     def test_it_lets_so_many_on_their_way(self) -> None:
-        bridge, two, meeting = Bridge(2, patience=SECONDS), Event(), Barrier(3, timeout=0.2)
+        bridge, two, meeting = Bridge(2, patience=PATIENCE), Event(), Barrier(3, timeout=0.2)
 
         def cross() -> None:
             with bridge.crossing():
@@ -93,7 +92,7 @@ class TestBridge:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(SECONDS)
+            thread.join(PATIENCE)
         assert two.is_set()  # three never met
 
     def test_one_that_gets_no_answer_is_not_waited_for(self) -> None:

@@ -15,6 +15,7 @@ from checks.registry.client import Access, RegistryClient, Resting, Unauthorized
 from checks.registry.reference import Reference, parse
 from checks.registry.traffic import Limit, Traffic, read_limit
 from tests.servers import Asked, Reply, Server, Starts, TokenRegistry, as_json
+from tests.waiting import PATIENCE
 
 GOOD = Reply(200, headers={"Docker-Content-Digest": "sha256:" + "a" * 64})
 
@@ -148,7 +149,7 @@ class TestLanes:
     def test_who_waited_for_a_lane_hears_of_a_rest_that_began_meanwhile(
         self, serve: Starts
     ) -> None:
-        both_ask = Barrier(2, timeout=10)
+        both_ask = Barrier(2, timeout=PATIENCE)
         first = Event()
 
         def answer(asked: Asked) -> Reply:
@@ -161,7 +162,7 @@ class TestLanes:
         client.access.traffic.keep_to(1)
 
         def ask_too() -> None:
-            first.wait(10)
+            first.wait(PATIENCE)
             both_ask.wait()
             client.head(image)
 

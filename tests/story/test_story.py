@@ -20,7 +20,7 @@ from tests.real.compose import Compose
 from tests.real.images import ImageMaker
 from tests.real.registry import Registry
 from tests.sink import Sink, sink
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.engine
 
@@ -43,7 +43,7 @@ class Api:
 
     def __call__(self, method: str, path: str, **body: Any) -> dict[str, Any]:
         answer = self.session.request(
-            method, self.instance.url(path), json=body or None, timeout=20
+            method, self.instance.url(path), json=body or None, timeout=PATIENCE
         )
         assert answer.ok, answer.text
         return dict(answer.json())
@@ -60,7 +60,7 @@ class Api:
         return requests.post(
             self.instance.url(github.PATH),
             data=raw,
-            timeout=20,
+            timeout=PATIENCE,
             headers={
                 "Content-Type": "application/json",
                 "User-Agent": "GitHub-Hookshot/0123abc",

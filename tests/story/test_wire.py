@@ -12,6 +12,7 @@ import requests
 
 from tests import github
 from tests.processes.instance import Instance
+from tests.waiting import PATIENCE
 
 MEGABYTE = 1024 * 1024
 SET_UP = """
@@ -54,7 +55,7 @@ def test_it_takes_a_delivery_in_chunks(server: Instance) -> None:
     body = json.dumps(github.published()).encode()
     url = server.url(github.PATH)
     answer = requests.post(
-        url, data=in_chunks(body, 100), headers=headers(body, "chunks"), timeout=20
+        url, data=in_chunks(body, 100), headers=headers(body, "chunks"), timeout=PATIENCE
     )
     assert answer.status_code == 202, answer.text
 
@@ -63,7 +64,9 @@ def test_it_refuses_26_megabytes_in_chunks_in_flat_memory(server: Instance) -> N
     body = b" " * (26 * MEGABYTE)
     url = server.url(github.PATH)
     try:
-        answer = requests.post(url, data=in_chunks(body), headers=headers(body, "big"), timeout=30)
+        answer = requests.post(
+            url, data=in_chunks(body), headers=headers(body, "big"), timeout=PATIENCE
+        )
     except requests.ConnectionError:
         pass  # it hung up on what it would not read
     else:
@@ -73,7 +76,7 @@ def test_it_refuses_26_megabytes_in_chunks_in_flat_memory(server: Instance) -> N
 
 
 def test_it_refuses_a_declared_length_without_reading(server: Instance) -> None:
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as raw:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as raw:
         raw.sendall(
             b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
             % (github.PATH.encode(), 26 * MEGABYTE)
@@ -83,7 +86,7 @@ def test_it_refuses_a_declared_length_without_reading(server: Instance) -> None:
 
 def test_it_reads_a_chunked_body_of_the_api(server: Instance) -> None:
     answer = requests.post(
-        server.url("/api/checks"), data=iter([b'{"scope":', b' "all"}']), timeout=10
+        server.url("/api/checks"), data=iter([b'{"scope":', b' "all"}']), timeout=PATIENCE
     )
     assert answer.status_code == 401  # read, and nobody signed in
     token = server.command("token", "create", "--user", "admin").stdout.strip()
@@ -92,14 +95,14 @@ def test_it_reads_a_chunked_body_of_the_api(server: Instance) -> None:
         server.url("/api/checks"),
         data=iter([b'{"sco', b'pe": "all"}']),
         headers=signed_in,
-        timeout=10,
+        timeout=PATIENCE,
     )
     assert answer.status_code == 202, answer.text
     too_long = requests.post(
         server.url("/api/checks"),
         data=in_chunks(b" " * 2 * MEGABYTE),
         headers=signed_in,
-        timeout=10,
+        timeout=PATIENCE,
     )
     assert too_long.status_code == 413
 
@@ -111,7 +114,7 @@ def test_it_makes_one_job_of_fifty_equal_deliveries_at_once(server: Instance) ->
     def send() -> None:
         barrier.wait()
         url = server.url(github.PATH)
-        answer = requests.post(url, data=body, headers=headers(body, "same"), timeout=30)
+        answer = requests.post(url, data=body, headers=headers(body, "same"), timeout=PATIENCE)
         answers.append((answer.status_code, answer.json()["deliveryId"]))
 
     threads = [threading.Thread(target=send) for _ in range(50)]
@@ -134,7 +137,9 @@ def test_it_commits_different_deliveries_that_come_at_once(server: Instance) -> 
     def send(number: int) -> None:
         body = json.dumps(github.published("acme/api", f"3.{number}")).encode()
         url = server.url(github.PATH)
-        answer = requests.post(url, data=body, headers=headers(body, f"many-{number}"), timeout=30)
+        answer = requests.post(
+            url, data=body, headers=headers(body, f"many-{number}"), timeout=PATIENCE
+        )
         statuses.append(answer.status_code)
 
     threads = [threading.Thread(target=send, args=(number,)) for number in range(40)]

@@ -11,7 +11,7 @@ from django.db import OperationalError, connection, connections, transaction
 
 from dockrev.models import Setting
 from dockrev.together import Prepare, Together
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -33,7 +33,7 @@ class Stuck:
 
     def __call__(self) -> str:
         self.begun.set()
-        assert self.go_on.wait(10)
+        assert self.go_on.wait(PATIENCE)
         return "went on"
 
 
@@ -57,14 +57,14 @@ def outcomes(together: Together, pieces: list[Prepare[Any]]) -> list[Any]:
     stuck = Stuck()
     threads = [threading.Thread(target=run, args=(-1, just(stuck)))]
     threads[0].start()
-    assert stuck.begun.wait(10)
+    assert stuck.begun.wait(PATIENCE)
     for number, piece in enumerate(pieces):
         threads.append(threading.Thread(target=run, args=(number, piece)))
         threads[-1].start()
     until(lambda: len(together._waiting) == len(pieces))
     stuck.go_on.set()
     for thread in threads:
-        thread.join(20)
+        thread.join(PATIENCE)
         assert not thread.is_alive()
     return [results[number] for number in range(len(pieces))]
 
@@ -167,11 +167,11 @@ def test_it_leaves_nobody_waiting_when_the_connection_cannot_be_had(
 
     threads = [threading.Thread(target=ask, daemon=True) for _ in range(3)]
     threads[0].start()
-    assert first.begun.wait(10)
+    assert first.begun.wait(PATIENCE)
     for thread in threads[1:]:
         thread.start()
     until(lambda: len(together._waiting) == 2)
     first.go_on.set()
     for thread in threads:
-        thread.join(10)
+        thread.join(PATIENCE)
     assert came == ["away"] * 3
