@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Dialog, expect
+from playwright.sync_api import Dialog, Route, expect
 
 from checks.models import IgnoreRule
 from tests.browser.conftest import PHONE, Open
@@ -34,6 +34,18 @@ def test_it_shows_what_a_rule_hides_as_somebody_types(open_page: Open) -> None:
     save.click()
     expect(page.get_by_text("The rule is saved.")).to_be_visible()
     assert IgnoreRule.objects.get().value == "-rc"
+
+
+def test_it_shows_what_was_typed_while_an_answer_came(open_page: Open) -> None:
+    page = open_page("operator", path="/settings/ignores/add")
+    held: list[Route] = []
+    page.route("**/settings/ignores/add", lambda route: held.append(route), times=1)
+    page.get_by_label("Hides", exact=True).select_option("regex")
+    while not held:
+        page.wait_for_timeout(10)
+    page.get_by_label("Value").fill("-rc(")
+    held[0].continue_()
+    expect(page.locator("#value-fault mark")).to_have_text("(")
 
 
 def test_it_helps_to_name_a_service(open_page: Open) -> None:
