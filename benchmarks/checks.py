@@ -5,11 +5,11 @@
 Half of the images are followed by their digest alone, half are versions with 500 tags each. The
 registry is real (`docker-registry` must be on the path), the 30 ms before each answer are ours; so
 that the registry's own processor time is not measured, its answers are recorded in a first run
-that does not count. The job `check.all` runs in a process of its own, twice on one database: the
-second time it knows what the first has found. Where `skopeo` is on the path, it asks for the same
-images' digests and tags in a shell loop, as many at once; it chooses nothing. Of several rounds
-the median counts, by the time that each took. Then 1,000 services, half and half, each of an image
-in a repository of its own: how much memory a worker needs for that.
+that does not count. The job `check.all` runs in a process of its own, prepared as a worker is,
+twice on one database: the second time it knows what the first has found. Where `skopeo` is on the
+path, it asks for the same images' digests and tags in a shell loop, as many at once; it chooses
+nothing. Of several rounds the median counts, by the time that each took. Then 1,000 services, half
+and half, each of an image in a repository of its own: how much memory a worker needs for that.
 """
 
 from __future__ import annotations
@@ -62,6 +62,9 @@ CHECK = """
 import json, resource, time
 from checks.inline import run_now
 from checks.queue import Request
+from dockrev import sharing, worker
+worker.load()
+sharing.prepare_to_fork()
 wall, cpu = time.perf_counter(), time.process_time()
 job = run_now(Request(kind="check.all", reason="ui"))
 wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
