@@ -91,8 +91,10 @@ def download(request: PageRequest, stack_id: str, service_id: str, backup_id: st
 
 
 def _restore(request: PageRequest, backup: Backup) -> HttpResponse:
+    saves_first = "save_first" in request.POST
     try:
-        return redirect("job", ask_to_restore(backup, request.user.get_username()).job_id)
+        queued = ask_to_restore(backup, request.user.get_username(), saves_first=saves_first)
+        return redirect("job", queued.job_id)
     except NotRestorable as error:
         messages.error(request, str(error))
         return redirect(request.path)

@@ -40,6 +40,10 @@ class BackupFacts(serializers.Serializer[Backup]):
     storedSize = serializers.IntegerField(source="stored_size")
     sha256 = serializers.CharField()
     note = serializers.CharField()
+    beforeRestore = serializers.BooleanField(
+        source="before_restore",
+        help_text=gettext_lazy("Whether it has what a restore was about to replace."),
+    )
     madeAt = Moment(source="made_at")
 
 
@@ -49,6 +53,13 @@ class BackupList(Page):
 
 class BackupQuery(PageQuery):
     serviceId = serializers.CharField(required=False, max_length=MAX_ID)
+
+
+class RestoreOptions(serializers.Serializer[Any]):
+    saveFirst = serializers.BooleanField(
+        default=True,
+        help_text=gettext_lazy("Back up what is there before it is replaced."),
+    )
 
 
 class SavedTargetsChange(serializers.Serializer[Any]):
@@ -105,14 +116,20 @@ class BackupFile(APIView):
 class BackupRestore(APIView):
     writes = Role.OPERATOR
 
-    @extend_schema(request=None, responses={202: QueuedJob})
+    @extend_schema(request=RestoreOptions, responses={202: QueuedJob})
     def post(self, request: Request, backup_id: str) -> Response:
-        """Bring the data back as it was: a job stops what uses it, and starts it again. 409 where
-        that cannot be."""
+        """Bring the data back as it was: a job stops what uses it, backs up what is there, and
+        starts it again. 409 where that cannot be."""
         rows = Backup.objects.good().select_related("service__stack__host")
         username = request.user.get_username()
+        backup, options = one_of(rows, backup_id), body(RestoreOptions, request)
         try:
-            job = ask_to_restore(one_of(rows, backup_id), username, reason=default_reason(request))
+            job = ask_to_restore(
+                backup,
+                username,
+                saves_first=options["saveFirst"],
+                reason=default_reason(request),
+            )
         except NotRestorable as error:
             raise Conflict(str(error), reason="not_restorable") from error
         return queued(job)

@@ -38,8 +38,11 @@ RESTORE = JobKind(
 )
 
 
-def ask_to_restore(backup: Backup, username: str, *, reason: str = Job.Reason.UI) -> queue.Queued:
-    """`backup` comes with its service, that one's stack and host. Raises NotRestorable."""
+def ask_to_restore(
+    backup: Backup, username: str, *, saves_first: bool = True, reason: str = Job.Reason.UI
+) -> queue.Queued:
+    """`backup` comes with its service, that one's stack and host. With `saves_first` what is there
+    becomes a backup, too, before it is replaced. Raises NotRestorable."""
     service = backup.service
     if backup.state != Backup.State.GOOD:
         raise NotRestorable(_("This backup is not whole."))
@@ -57,7 +60,7 @@ def ask_to_restore(backup: Backup, username: str, *, reason: str = Job.Reason.UI
             stack_id=service.stack_id,
             service_id=service.pk,
             subject=f"{service.stack.name} / {service.name}",
-            params={"backup": backup.pk},
+            params={"backup": backup.pk, "savesFirst": saves_first},
             created_by=username,
         )
     )

@@ -11,12 +11,14 @@ import io
 import tarfile
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from django.utils.translation import gettext as _
 
 from checks import holds
 from checks.backups import storing
 from checks.backups.helper import OWNER, ROOT, CommandFailed, Helper, helper
+from checks.backups.making import Making, Occasion
 from checks.backups.stopping import PATIENCE, started_after, stop
 from checks.backups.targets import are_shared
 from checks.discovery.job import place_of
@@ -36,6 +38,7 @@ from checks.updating.running import mounts_of
 from checks.updating.site import runs_now, wait_for_engine
 from checks.updating.steps import Steps
 from checks.updating.telling import tell
+from checks.versions.policies import STOP
 from dockrev.fields import UnreadableSecret
 
 AT = f"{ROOT}/0"
@@ -100,6 +103,7 @@ class _Restoring:
         ):
             with self._steps.step("stop", name):
                 stop(self._engine, self._users(), self._steps)
+            self._save(beside)
             self._put(beside)
         with self._steps.step("wait", name):
             self._wait(before)
@@ -165,6 +169,29 @@ class _Restoring:
             # Nobody asked its probes before: it may not have answered them then, either.
             bare = {name: each.without_probes for name, each in demands.items()}
             Waiting(self._engine, stack.name, services, bare, self._steps.look).wait()
+
+    def _save(self, beside: Helper) -> None:
+        """What is there, unless nobody wants that, or a worker did it that was lost since: by now
+        it may be gone. Raises UpdateFailed, Cancelled."""
+        if not self._job.params.get("savesFirst", True) or self._steps.summary.get("saved"):
+            return
+        service = self._service
+        occasion = Occasion(
+            service, service.stack.name, self._job.pk, service.image_ref, is_restore=True
+        )
+        making = Making(self._engine, self._steps, occasion)
+        data = replace(self._data, how=STOP)
+        with self._steps.step("backup", service.name):
+            try:
+                if making.is_possible(beside, 0, data):
+                    making.make(beside, 0, data)
+            except UpdateFailed as error:
+                text = _(
+                    "What is there could not be backed up, so nothing was replaced: %(why)s It can "
+                    "be restored without that backup, too."
+                )
+                raise UpdateFailed(text % {"why": error}) from error
+            self._steps.summary["saved"] = True
 
     def _put(self, beside: Helper) -> None:
         root = self._root()

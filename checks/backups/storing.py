@@ -116,8 +116,12 @@ def forget(sender: type[Backup], instance: Backup, **_given: Any) -> None:
 
 
 def let_go_of_older(backup: Backup) -> None:
-    """Keep as many of a target as are wanted, and no file that has no row."""
-    good = Backup.objects.good()
+    """Keep as many of a target as are wanted, and no file that has no row.
+
+    Those that restores made are counted by themselves: who tries one backup after the other would
+    lose those that are still to be tried.
+    """
+    good = Backup.objects.good().filter(before_restore=backup.before_restore)
     same = good.filter(service=backup.service_id, kind=backup.kind, name=backup.name)
     newest = same.values_list("pk", flat=True)[: preferences.get("backups_keep")]
     unused(same.exclude(pk__in=list(newest))).delete()

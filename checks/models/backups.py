@@ -23,7 +23,8 @@ class Backup(models.Model):
 
     `name` is the volume's name or the path on its Docker host. `size` counts the bytes of the
     archive, `stored_size` those of the file; `sha256` is of the file. `note` is what the archiver
-    said of data that changed while it was read. Names of stack and service stay when these go.
+    said of data that changed while it was read. `before_restore`: a restore was about
+    to replace it. Names of stack and service stay when these go.
     """
 
     class Kind(models.TextChoices):
@@ -56,6 +57,7 @@ class Backup(models.Model):
     stored_size = models.BigIntegerField(_("size of the file"), default=0)
     sha256 = models.CharField(_("SHA-256"), max_length=64, blank=True)
     note = models.TextField(_("note"), blank=True)
+    before_restore = models.BooleanField(_("made before a restore"), default=False)
     made_at = models.DateTimeField(_("made"))
 
     objects = BackupQuerySet.as_manager()

@@ -90,6 +90,17 @@ def test_so_many_of_each_target_are_kept(data_dir: Path) -> None:
     assert set(Backup.objects.all()) == kept
 
 
+def test_who_tries_one_after_the_other_loses_none_that_is_still_to_be_tried(
+    data_dir: Path,
+) -> None:
+    preferences.set("backups_keep", 2)
+    row = service()
+    backups = [made(row) for _number in range(2)]
+    replaced = [made(row, before_restore=True) for _number in range(3)]
+    storing.let_go_of_older(replaced[-1])
+    assert set(Backup.objects.all()) == {*backups, *replaced[1:]}
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_file_goes_with_its_row(data_dir: Path) -> None:
     preferences.set("backups_keep", 1)

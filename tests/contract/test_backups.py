@@ -94,12 +94,23 @@ def test_it_restores_by_one_job_that_holds_the_service(operator: Program) -> Non
     assert answer.status_code == 202
     job = Job.objects.get(pk=answer.json()["jobId"])
     assert (job.kind, job.service_id, job.subject) == ("backup.restore", row.pk, "shop / api")
-    assert (job.params, job.created_by) == ({"backup": backup.pk}, "operator")
+    assert (job.params, job.created_by) == ({"backup": backup.pk, "savesFirst": True}, "operator")
     assert operator.post(f"{PATH}/{backup.pk}/restore").json()["reused"] is True
     error = error_of(operator.delete(f"{PATH}/{backup.pk}"), 409, "conflict")
     assert error["details"]["reason"] == "in_use"
     assert queue.claim(job.pk) is not None
     assert Hold.objects.get().resource == f"service:{row.pk}"
+
+
+def test_it_restores_without_a_backup_of_what_is_there_where_that_is_said(
+    operator: Program,
+) -> None:
+    backup = made(service())
+    path = f"{PATH}/{backup.pk}/restore"
+    error_of(operator.post(path, {"saveFirst": "perhaps"}), 400, "invalid_argument")
+    assert not Job.objects.exists()
+    assert operator.post(path, {"saveFirst": False}).status_code == 202
+    assert Job.objects.get().params == {"backup": backup.pk, "savesFirst": False}
 
 
 def test_it_restores_nothing_of_a_service_that_is_gone(operator: Program) -> None:

@@ -85,8 +85,8 @@ def update(shop: Shop, mode: str = INHERIT) -> Job:
     return Job.objects.get(pk=queued.job_id)
 
 
-def restore(backup: Backup) -> Job:
-    job_id = ask_to_restore(backup, "ada").job_id
+def restore(backup: Backup, *, saves_first: bool = True) -> Job:
+    job_id = ask_to_restore(backup, "ada", saves_first=saves_first).job_id
     run_job(job_id)
     return Job.objects.get(pk=job_id)
 
@@ -285,6 +285,41 @@ class TestRestores:
         assert in_volume(saving, LOOK) == before
         assert [each.status for each in saving.containers()] == ["running"]
 
+    def test_what_it_replaces_is_a_backup_and_comes_back_in_the_same_way(
+        self, saving: Shop, backup: Backup
+    ) -> None:
+        preferences.set("backups_keep", 1)
+        in_volume(saving, "chmod 751 /data && rm '/data/link' && echo new > /data/since")
+        before = in_volume(saving, LOOK.replace(" link", ""))
+        job = restore(backup)
+        assert job.status == "success", log_of(job)
+        assert steps(job) == ["stop", "backup", "unpack", "swap", "wait"]
+        kept, first = Backup.objects.good()
+        assert (first.pk, first.before_restore) == (backup.pk, False)
+        assert (kept.before_restore, kept.job_id, kept.how) == (True, job.pk, "stop")
+        assert in_volume(saving, "cat /data/db") == "precious\n"
+        job = restore(kept)
+        assert job.status == "success", log_of(job)
+        assert in_volume(saving, LOOK.replace(" link", "")) == before
+
+    def test_nothing_is_saved_where_nobody_wants_it(self, saving: Shop, backup: Backup) -> None:
+        job = restore(backup, saves_first=False)
+        assert job.status == "success", log_of(job)
+        assert [each.pk for each in Backup.objects.all()] == [backup.pk]
+
+    def test_what_cannot_be_saved_is_not_replaced(
+        self, saving: Shop, backup: Backup, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        before = in_volume(saving, LOOK)
+        with monkeypatch.context() as patch:
+            patch.setattr(storing, "RESERVE", 1 << 62)
+            job = restore(backup)
+        assert (job.status, outcomes(job)) == ("failed", {"api": "untouched"}), log_of(job)
+        assert "No space is left for the backup" in job.summary["error"]
+        assert "It can be restored without that backup, too." in job.summary["error"]
+        assert in_volume(saving, LOOK) == before
+        assert [each.status for each in saving.containers()] == ["running"]
+
     def test_whatever_has_the_data_is_stopped_meanwhile(
         self, saving: Shop, backup: Backup, request: pytest.FixtureRequest
     ) -> None:
@@ -394,3 +429,4 @@ class TestRestores:
         assert (job.status, outcomes(job)) == ("success", {"api": "restored"}), log_of(job)
         assert in_volume(saving, "cat /data/db; find /data -name '*dockrev*'") == "precious\n"
         assert [each.status for each in saving.containers()] == ["running"]
+        assert Backup.objects.filter(before_restore=True).count() == 1

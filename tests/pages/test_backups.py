@@ -84,19 +84,31 @@ def test_a_backup_is_restored_from_a_page_that_says_what_happens(
     row = service()
     backup = made(row)
     said = text_of(operator.get(path_of(row, backup)).content)
-    assert "What was written since the backup is lost." in said
+    assert "What was written since the backup is lost, unless what is there now is" in said
+    assert b'id="save-first" checked' in operator.get(path_of(row, backup)).content
     assert backup.sha256 in said
     assert "Restore now" not in text_of(viewer.get(path_of(row, backup)).content)
-    answer = operator.post(path_of(row, backup), {"act": "restore"})
+    answer = operator.post(path_of(row, backup), {"act": "restore", "save_first": "on"})
     job = Job.objects.get()
     assert answer["Location"] == f"/queue/{job.pk}"
-    assert (job.kind, job.params) == ("backup.restore", {"backup": backup.pk})
+    assert (job.kind, job.params) == ("backup.restore", {"backup": backup.pk, "savesFirst": True})
     assert "Restore data of shop / api" in text_of(viewer.get(f"/queue/{job.pk}").content)
     operator.post(path_of(row, backup), {"act": "delete"})
     assert Backup.objects.exists()
     Job.objects.update(status="success", finished_at=timezone.now())
     operator.post(path_of(row, backup), {"act": "delete"})
     assert not Backup.objects.exists()
+
+
+def test_a_backup_that_a_restore_made_says_so(operator: Client) -> None:
+    row = service()
+    backup = made(row, before_restore=True)
+    assert "before a restore" in text_of(operator.get(path_of(row)).content)
+    assert "The restore that it was made before" in text_of(
+        operator.get(path_of(row, backup)).content
+    )
+    operator.post(path_of(row, backup), {"act": "restore"})
+    assert Job.objects.get().params == {"backup": backup.pk, "savesFirst": False}
 
 
 def test_a_backup_of_another_service_is_not_here(operator: Client) -> None:
