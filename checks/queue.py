@@ -316,7 +316,7 @@ def finish(job: Job, outcome: Outcome) -> bool:
             return True
         outcome = replace(outcome, status=Job.Status.CANCELLED, again_at=None)
     now = timezone.now()
-    again = Q(rerun_requested=True, cancel_requested=False)
+    again = Q(rerun_requested=True)  # since somebody wanted it cancelled, if anybody did
     done = Job.objects.filter(~again).release(
         job, status=outcome.status, finished_at=now, summary=outcome.summary, not_before=None
     )
@@ -324,6 +324,7 @@ def finish(job: Job, outcome: Outcome) -> bool:
         job,
         status=Job.Status.QUEUED,
         rerun_requested=False,
+        cancel_requested=False,
         summary=outcome.summary,
         not_before=now + RERUN_AFTER,
         dispatched_at=None,
@@ -369,19 +370,27 @@ def leave(job: Job, until: datetime) -> None:
     )
 
 
+@transaction.atomic
 def cancel(job_id: str) -> bool:
-    """End a queued job at once; ask a running one to stop between its steps."""
+    """End a queued job at once; ask a running one to stop between its steps.
+
+    What was wanted of a running one is not wanted any more; what is wanted after this is done.
+    """
     now = timezone.now()
-    with transaction.atomic():
-        ended = (
-            Job.objects.queued()
-            .filter(~_half_done(), pk=job_id)
-            .update(status=Job.Status.CANCELLED, cancel_requested=True, finished_at=now)
-        )
-        if ended:
-            job_finished.send(sender=Job, job=Job.objects.get(pk=job_id))
-            return True
-    return bool(Job.objects.active().filter(pk=job_id).update(cancel_requested=True))
+    # Until this is written the job stays what it is: one that ran, and went back to the queue
+    # meanwhile, would lie there with this wish, and nobody would take it.
+    jobs = Job.objects.active().filter(pk=job_id)
+    if not jobs.select_for_update(no_key=True).values_list("pk").first():
+        return False
+    ended = (
+        Job.objects.queued()
+        .filter(~_half_done(), pk=job_id)
+        .update(status=Job.Status.CANCELLED, cancel_requested=True, finished_at=now)
+    )
+    if ended:
+        job_finished.send(sender=Job, job=Job.objects.get(pk=job_id))
+        return True
+    return bool(jobs.update(cancel_requested=True, rerun_requested=False))
 
 
 @transaction.atomic
@@ -389,9 +398,16 @@ def take_from_dead(job: Job, now: datetime) -> None:
     """Put a job back whose lease ran out, or end it: not repeatable, lost too often, cancelled."""
     dead = Job.objects.expired(now)
     losses = job.losses + 1
+    wish: dict[str, Any] = {}
+    if not KINDS[job.kind].resumes:
+        # Who wants it cancelled, or done once more, since it was read is heard at the next look.
+        dead = dead.filter(
+            cancel_requested=job.cancel_requested, rerun_requested=job.rerun_requested
+        )
+        wish = {"cancel_requested": False}
     if _goes_on(job, losses):
         taken = dead.release(
-            job, status=Job.Status.QUEUED, losses=losses, not_before=now, dispatched_at=None
+            job, status=Job.Status.QUEUED, losses=losses, not_before=now, dispatched_at=None, **wish
         )
     else:
         status = Job.Status.CANCELLED if job.cancel_requested else Job.Status.FAILED
@@ -413,4 +429,5 @@ def _goes_on(job: Job, losses: int) -> bool:
     kind = KINDS[job.kind]
     if kind.resumes:
         return losses < MAX_RESUMPTIONS
-    return kind.repeatable and losses < MAX_LOSSES and not job.cancel_requested
+    wanted = job.rerun_requested or not job.cancel_requested
+    return kind.repeatable and losses < MAX_LOSSES and wanted

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import connections, transaction
+from django.db import DatabaseError, connections, transaction
 from django.utils import timezone
 
 from checks import queue
@@ -16,6 +17,8 @@ from checks.kinds import found_before_pause
 from checks.models import Job, JobLog
 from dockrev.leases import RENEW_EVERY
 from dockrev.prepared import Insert
+
+logger = logging.getLogger(__name__)
 
 PROGRESS_EVERY = 0.5  # seconds between two writes of progress
 SUMMARY_EVERY = 1.0  # seconds between two writes of an unfinished summary
@@ -83,8 +86,14 @@ def kept_alive(job: Job) -> Iterator[None]:
     def renew() -> None:
         try:
             while not stop.wait(RENEW_EVERY.total_seconds()):
-                if not queue.renew(job):
-                    return
+                try:
+                    if not queue.renew(job):
+                        return
+                except DatabaseError as error:
+                    # It may be busy or away for a while, and a lease lasts for several tries.
+                    words = " ".join(str(error).split())
+                    logger.warning("a lease could not be renewed", extra={"error": words})
+                    connections.close_all()  # a broken connection stays so
         finally:
             connections.close_all()
 

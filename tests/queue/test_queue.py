@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import time_machine
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 from django_q.models import OrmQ
 
 from checks import holds, kinds, queue, upkeep
 from checks.kinds import JobKind, Outcome
 from checks.models import Hold, Job
-from checks.run import Cancelled, Run
+from checks.run import Cancelled, Run, kept_alive
 from checks.signals import job_finished
 from checks.tasks import JobFailed, run_job
 from dockrev.dispatch import LOST_AFTER
 from dockrev.leases import LEASE
 from tests.at_once import at_once
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.django_db
 
@@ -180,6 +182,33 @@ class TestRun:
         work(look)
         run_job(ask().job_id)
         assert Job.objects.get().status == "cancelled"
+
+    @pytest.mark.usefixtures("work")
+    def test_what_was_wanted_before_is_cancelled_too(self) -> None:
+        job = claimed(ask().job_id)
+        ask()
+        queue.cancel(job.pk)
+        assert queue.finish(job, Outcome())
+        assert status(job.pk) == "success"
+
+    def test_what_is_wanted_after_that_is_done(self, work: Callable[..., None]) -> None:
+        """A registry tells of an image while a job ends that somebody cancelled."""
+        runs: list[Run] = []
+
+        def look(run: Run) -> Outcome:
+            runs.append(run)
+            if len(runs) == 1:
+                queue.cancel(run.job.pk)
+                assert ask(reason="webhook").reused
+                run.stop_if_cancelled()
+            return Outcome()
+
+        work(look)
+        job_id = ask().job_id
+        run_job(job_id)
+        with time_machine.travel(timezone.now() + queue.RERUN_AFTER):
+            run_job(job_id)
+        assert (len(runs), status(job_id)) == (2, "success")
 
     @pytest.mark.usefixtures("work")
     def test_it_cancels_a_queued_job_at_once(self) -> None:
@@ -365,6 +394,23 @@ class TestLostWorkers:
         upkeep.recover(timezone.now() + LEASE + timedelta(seconds=1))
         assert status(job_id) == "failed"
 
+    def test_it_hears_of_a_wish_to_cancel_that_came_since_it_looked(self) -> None:
+        job = claimed(ask().job_id)
+        with time_machine.travel(timezone.now() + LEASE + timedelta(seconds=1)):
+            queue.cancel(job.pk)
+            queue.take_from_dead(job, timezone.now())
+            assert status(job.pk) == "running"
+            upkeep.recover(timezone.now())
+        assert status(job.pk) == "cancelled"
+
+    def test_what_is_wanted_after_a_wish_to_cancel_is_done(self) -> None:
+        job = claimed(ask().job_id)
+        queue.cancel(job.pk)
+        ask()
+        with time_machine.travel(timezone.now() + LEASE + timedelta(seconds=1)):
+            upkeep.recover(timezone.now())
+            claimed(job.pk)
+
     def test_it_drops_the_result_of_a_worker_that_was_replaced(self) -> None:
         slow = claimed(ask().job_id)
         upkeep.recover(timezone.now() + LEASE + timedelta(seconds=1))
@@ -381,6 +427,25 @@ class TestLostWorkers:
             assert queue.renew(job)
         upkeep.recover(timezone.now() + LEASE + timedelta(seconds=1))
         assert status(job.pk) == "running"
+
+    def test_it_goes_on_renewing_after_the_database_was_busy(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Else another worker would begin the same, beside one that is in the midst of it."""
+        tries: list[Job] = []
+        renewed = threading.Event()
+
+        def renew(job: Job) -> bool:
+            tries.append(job)
+            if len(tries) == 1:
+                raise OperationalError("database is locked")
+            renewed.set()
+            return True
+
+        monkeypatch.setattr(queue, "renew", renew)
+        monkeypatch.setattr("checks.run.RENEW_EVERY", timedelta(milliseconds=1))
+        with kept_alive(claimed(ask().job_id)):
+            assert renewed.wait(PATIENCE)
 
     def test_it_hands_out_again_a_job_whose_message_was_lost(self) -> None:
         ask()
@@ -448,6 +513,25 @@ class TestAtOnce:
             at_once(finish_or_ask, times=4)
             left = Job.objects.active().get()  # the job, which runs again, or another
             assert queue.cancel(left.pk)
+
+    @pytest.mark.parametrize("again", [False, True])
+    def test_it_leaves_no_wish_to_cancel_on_a_job_that_went_back(self, again: bool) -> None:
+        """Nobody would take such a job, and all that is wanted later would join it."""
+        for _round in range(5):
+            job = claimed(ask().job_id)
+            if again:
+                ask()
+            pauses = Outcome(again_at=None if again else timezone.now())
+            first: list[None] = [None]
+
+            def finish_or_cancel(
+                job: Job = job, first: list[None] = first, end: Outcome = pauses
+            ) -> object:
+                return queue.finish(job, end) if pop(first) else queue.cancel(job.pk)
+
+            at_once(finish_or_cancel, times=2)
+            assert not Job.objects.queued().filter(cancel_requested=True).exists()
+            Job.objects.all().delete()
 
     def test_it_lets_one_worker_claim(self) -> None:
         job_id = ask().job_id
