@@ -45,6 +45,18 @@ def test_it_takes_a_delivery(service: Service) -> None:
         assert json.loads(text)["deliveryId"] == Delivery.objects.get().pk
 
 
+def test_it_keeps_nothing_of_its_own_environment(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Granian puts that beside the headers; a viewer would read the proxy's password."""
+    own = "http://user:hunter2@proxy.example:3128"
+    monkeypatch.setattr("integrations.wsgi._OURS", {"HTTP_PROXY": own, "HTTP_X_OWN": "own"})
+    called(json.dumps(published()).encode(), HTTP_PROXY=own, HTTP_X_OWN="another's")
+    kept = Delivery.objects.get().headers
+    assert "proxy" not in kept
+    assert kept["x-own"] == "another's"
+
+
 def test_it_answers_errors_in_their_one_shape(service: Service) -> None:
     wrong = called(b"{}", HTTP_X_HUB_SIGNATURE_256="sha256=0")
     long = called(b"{}", CONTENT_LENGTH=str(25 * 1024 * 1024 + 1))
