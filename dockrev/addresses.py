@@ -14,7 +14,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar
 from enum import Enum
 from typing import Any
@@ -30,6 +30,7 @@ from dockrev import deadlines
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _connect_to = connection.create_connection
 
+KNOWN = 1024  # hosts of which is kept where they answered from
 TRIED = 6  # addresses of one name: a name may have thousands that do not answer
 
 # Link-local, and where clouds answer with their machine's credentials.
@@ -63,6 +64,7 @@ class Policy(Enum):
 
 
 _held: ContextVar[Policy] = ContextVar("policy", default=Policy.TYPED)
+_outside: dict[str, bool] = {}  # by host: whether it ever answered from the Internet
 
 
 def enforce() -> None:
@@ -94,9 +96,13 @@ def from_the_environment() -> AbstractContextManager[None]:
 def named_by(host: str) -> AbstractContextManager[None]:
     """Inside, `host` has named the target, by a redirect or a token realm.
 
-    A host on the home network may send us to its neighbours, one on the Internet may not.
+    A host on the home network may send us to its neighbours, one on the Internet may not. Where it
+    answered from counts, not what its name says by now, or says beside that.
     """
-    return _holding(Policy.OUTSIDE if _is_public(host) else _held.get())
+    outside = _outside.get(_bare(host))
+    if outside is None:
+        outside = _is_public(host)
+    return _holding(Policy.OUTSIDE if outside else _held.get())
 
 
 def connect(host: str, port: int, timeout: float) -> socket.socket:
@@ -109,11 +115,18 @@ def connect(host: str, port: int, timeout: float) -> socket.socket:
 
 def refuse_literal(host: str) -> None:
     """Raise Forbidden if `host` is written as an address, and one that may not be called."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return
-    _refuse(address, host)
+    address = _literal(host.rstrip("."))
+    if address is not None:
+        _refuse(address, host)
+
+
+def _literal(host: str) -> Address | None:
+    """The address that a host is written as, also where old libraries alone take it for one, such
+    as 2852039166 or 0xa9.254.1: a proxy may use them."""
+    for read in (ipaddress.ip_address, lambda text: ipaddress.IPv4Address(socket.inet_aton(text))):
+        with suppress(ValueError, OSError):
+            return read(host)
+    return None
 
 
 @contextmanager
@@ -129,7 +142,7 @@ def _is_public(host: str) -> bool:
     """Whether a name stands for the Internet; one that does not resolve here is not known to."""
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-        return all(_is_global(ipaddress.ip_address(info[4][0])) for info in found)
+        return any(_is_global(ipaddress.ip_address(info[4][0])) for info in found)
     except (OSError, UnicodeError):
         return False
 
@@ -149,14 +162,31 @@ def _create_connection(address: tuple[str, int], *args: Any, **kwargs: Any) -> s
     except Forbidden:
         if not _is_proxy(host, port):
             raise
-    return _first_of(targets, port, args, kwargs)
+    target, connected = _first_of(targets, port, args, kwargs)
+    _remember(host, ipaddress.ip_address(target))
+    return connected
 
 
-def _first_of(targets: list[str], port: int, args: Any, kwargs: Any) -> socket.socket:
+def _remember(host: str, address: Address) -> None:
+    """Note where a host answers from. One that was ever met on the Internet stays there: kept
+    connections lead to it still."""
+    known = _bare(host)
+    was_outside = _outside.get(known, False)
+    if known not in _outside and len(_outside) >= KNOWN:
+        _outside.pop(next(iter(_outside)), None)
+    _outside[known] = was_outside or _is_global(address)
+
+
+def _bare(host: str) -> str:
+    return host.lower().rstrip(".")
+
+
+def _first_of(targets: list[str], port: int, args: Any, kwargs: Any) -> tuple[str, socket.socket]:
+    """The first address that lets us connect, and the connection."""
     failure = OSError("the name has no address")
     for target in targets[:TRIED]:
         try:
-            return _connect_to((target, port), *_in_time(args), **kwargs)
+            return target, _connect_to((target, port), *_in_time(args), **kwargs)
         except OSError as error:
             failure = error
         if deadlines.is_over():

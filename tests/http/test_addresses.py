@@ -214,6 +214,38 @@ class TestWhatAHostSentUsTo:
         with addresses.named_by("8.8.8.8"), pytest.raises(http.Unreachable, match="global"):
             http.request("GET", f"http://{server.address}/")
 
+    def test_it_must_be_global_if_the_host_is_among_others(
+        self, server: Server, names: dict[str, list[str]]
+    ) -> None:
+        names["twofold.example"] = ["127.0.0.1", "8.8.8.8"]
+        with addresses.named_by("twofold.example"), pytest.raises(http.Unreachable, match="global"):
+            http.request("GET", f"http://{server.address}/")
+
+    @pytest.mark.parametrize("now", [["192.168.1.1"], []])
+    def test_it_must_be_global_if_the_host_answered_from_there(
+        self,
+        server: Server,
+        names: dict[str, list[str]],
+        monkeypatch: pytest.MonkeyPatch,
+        now: list[str],
+    ) -> None:
+        """Whoever owns a name may have it say anything a moment later."""
+        real, host = addresses._connect_to, f"turncoat{len(now)}.example"
+        with monkeypatch.context() as outside:
+            outside.setattr(
+                addresses,
+                "_connect_to",
+                lambda _address, *args, **kwargs: real(("127.0.0.1", server.port), *args, **kwargs),
+            )
+            names[host] = ["8.8.8.8"]
+            assert http.request("GET", f"http://{host}/").status == 200
+        names[host] = now
+        with (
+            addresses.named_by(host),
+            pytest.raises(http.Unreachable, match="global"),
+        ):
+            http.request("GET", f"http://{server.address}/")
+
     def test_it_stays_as_it_is_where_the_host_has_no_address(self, server: Server) -> None:
         with addresses.named_by("nowhere.invalid"):
             assert http.request("GET", f"http://{server.address}/").status == 200
@@ -227,6 +259,15 @@ class TestProxies:
         with addresses.from_outside():
             assert http.request("GET", "http://outside.example/path").body == b"here"
         assert server.asked[0].path == "http://outside.example/path"
+
+    @pytest.mark.parametrize("host", [*NEVER, "169.254.169.254."])
+    def test_it_does_not_ask_one_for_what_is_never_called(
+        self, server: Server, monkeypatch: pytest.MonkeyPatch, host: str
+    ) -> None:
+        monkeypatch.setenv("http_proxy", server.address)
+        with pytest.raises(http.Unreachable):
+            http.request("GET", f"http://{host}/")
+        assert server.asked == []
 
     def test_it_is_not_put_off_by_a_proxy_that_makes_no_sense(
         self, server: Server, monkeypatch: pytest.MonkeyPatch
