@@ -36,6 +36,18 @@ def client_address(environ: Mapping[str, Any]) -> str:
     return str(address)
 
 
+@lru_cache(maxsize=200)
+def neighbourhood(address: str) -> str:
+    """Whom to count a caller with: whoever has one IPv6 address has the 2^64 beside it."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return "unknown"
+    if parsed.version == 4:
+        return str(parsed)
+    return str(ipaddress.ip_network((parsed, 64), strict=False).network_address)
+
+
 def forwarded_name(environ: Mapping[str, Any]) -> str:
     """The user name that a trusted proxy vouches for; empty if there is none."""
     if not is_from_proxy(environ):

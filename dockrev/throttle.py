@@ -6,14 +6,13 @@ Counts live in this process's cache: guessing is limited, not recorded, and a re
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import time
 from contextlib import suppress
 
 from django.core.cache import cache
 from django.http import HttpRequest
 
-from dockrev.proxies import client_address
+from dockrev.proxies import client_address, neighbourhood
 
 WINDOW = 15 * 60  # seconds that a failure counts
 PER_ADDRESS = 20
@@ -48,21 +47,10 @@ def sign_in_succeeded(request: HttpRequest, username: str) -> None:
 
 
 def _limits(request: HttpRequest, username: str) -> list[tuple[str, int]]:
-    address = _neighbourhood(client_address(request.META))
+    address = neighbourhood(client_address(request.META))
     return [(f"sign-in:address:{address}", PER_ADDRESS), (_name_key(username), PER_NAME)]
 
 
 def _name_key(username: str) -> str:
     digest = hashlib.sha256(username.strip().lower().encode("utf-8", "replace")).hexdigest()
     return f"sign-in:name:{digest}"
-
-
-def _neighbourhood(address: str) -> str:
-    """Whoever has one IPv6 address has the 2^64 beside it."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return "unknown"
-    if parsed.version == 4:
-        return str(parsed)
-    return str(ipaddress.ip_network((parsed, 64), strict=False).network_address)

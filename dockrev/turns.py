@@ -20,11 +20,12 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from dockrev.errors import RateLimited
+from dockrev.proxies import neighbourhood
 
 THREADS = 64
 WORKING = 4  # more only wait for each other, and for SQLite's one writer
 WAITING = 48  # the rest is for requests without a body
-WAITING_EACH = 16  # from one address
+WAITING_EACH = 16  # from one address, or one neighbourhood of them
 ASIDE = 8  # requests that wait for somebody else's server
 ASIDE_SECONDS = 10  # about how long such a server is waited for
 FIRST = 64 * 1024  # bytes that are read before the turn: all of most bodies
@@ -86,6 +87,7 @@ class Turns:
     @contextmanager
     def waiting(self, address: str) -> Iterator[None]:
         """Count as waiting for this address inside."""
+        address = neighbourhood(address)
         with self._lock:
             self._waiting[address] += 1
         try:
@@ -98,6 +100,7 @@ class Turns:
 
     def are_crowded(self, address: str) -> bool:
         """Whether so many bodies are waited for that one more from this address is too many."""
+        address = neighbourhood(address)
         with self._lock:
             return self._waiting[address] >= WAITING_EACH or sum(self._waiting.values()) >= WAITING
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 from io import BytesIO
 
 import pytest
 
 from dockrev.errors import RateLimited
-from dockrev.turns import ASIDE, FIRST, WORKING, Body, Turns
+from dockrev.turns import ASIDE, FIRST, WAITING_EACH, WORKING, Body, Turns
 
 LINES = b"first\n" + b"a" * (FIRST + 5) + b"\nlast"
 
@@ -85,3 +86,15 @@ def test_it_refuses_to_wait_where_too_many_do() -> None:
     assert refused.value.headers == {"Retry-After": "10"}
     with turns.one(), turns.aside():
         assert free(turns) == WORKING
+
+
+def test_it_takes_a_neighbourhood_for_one_caller() -> None:
+    """Whoever has one IPv6 address has 2^64, and could wait as each of them."""
+    turns = Turns()
+    with ExitStack() as stack:
+        for number in range(WAITING_EACH):
+            assert not turns.are_crowded(f"2001:db8::{number + 100:x}")
+            stack.enter_context(turns.waiting(f"2001:db8::{number:x}"))
+        assert turns.are_crowded("2001:db8::ffff")
+        assert not turns.are_crowded("2001:db8:0:1::1")
+    assert not turns.are_crowded("2001:db8::ffff")
