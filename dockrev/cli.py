@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core.management import execute_from_command_line, load_command_class
 
 from dockrev import addresses
-from dockrev.environment import CannotStart, docker_certs, env
+from dockrev.environment import CannotStart, docker_certs, env, flag
 
 
 def manage(argv: list[str] | None = None) -> None:
@@ -52,6 +52,9 @@ def check(argv: list[str]) -> None:
             load_command_class("checks", "check_compose").run_from_argv(argv)
         finally:
             sys.stdout.flush()
+    except CannotStart as error:
+        sys.stderr.write(f"dockrev: {error}\n")
+        sys.exit(2)
     except KeyboardInterrupt:
         sys.stderr.write("Stopped.\n")
         sys.stderr.flush()
@@ -66,7 +69,7 @@ def _configure() -> None:
         DOCKER_CONFIG=env.str("DOCKREV_DOCKER_CONFIG", default=""),
         DOCKER_CERTS=docker_certs(),
         INSECURE_REGISTRIES=env.list("DOCKREV_INSECURE_REGISTRIES", default=[]),
-        PUBLIC_TARGETS_ONLY=env.bool("DOCKREV_PUBLIC_TARGETS_ONLY", default=False),
+        PUBLIC_TARGETS_ONLY=flag("DOCKREV_PUBLIC_TARGETS_ONLY"),
         LOCALE_PATHS=[Path(__file__).resolve().parent.parent / "locale"],
         TIME_ZONE="UTC",
     )

@@ -15,6 +15,8 @@ from cryptography.fernet import Fernet
 from environ.fileaware_mapping import FileAwareMapping
 
 MIN_SECRET = 16  # characters
+_ON = frozenset({"true", "on", "ok", "y", "yes", "1"})
+_OFF = frozenset({"false", "off", "n", "no", "0", ""})
 
 
 class CannotStart(Exception):
@@ -31,16 +33,23 @@ class Variables(FileAwareMapping):  # type: ignore[misc]  # it has no types
     def __getitem__(self, key: str) -> str:
         try:
             # `echo` and editors end a file with a line end that is no part of a password.
-            return str(super().__getitem__(key)).rstrip("\r\n")
+            value = str(super().__getitem__(key)).rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
             raise BadEnvironment(
                 f"The file that {key}_FILE names cannot be read ({error}). "
                 f"Mend the path or the file, or set {key} instead."
             ) from error
+        # The library takes what begins with $ for the name of another variable, and a password
+        # may begin so. It puts these back.
+        return value.replace("$", r"\$")
 
 
 class Environment(environ.Env):  # type: ignore[misc]  # it has no types
     ENVIRON = Variables()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.escape_proxy = True
 
 
 env = Environment()
@@ -51,7 +60,9 @@ def data_directory(base: Path) -> Path:
 
     Raises BadEnvironment if it cannot be made or written to.
     """
-    directory = Path(env.str("DOCKREV_DATA_DIR", default=str(base / "data"))).expanduser().resolve()
+    # Empty is not set: so a compose file hands on a variable that nobody set.
+    named = env.str("DOCKREV_DATA_DIR", default="") or base / "data"
+    directory = Path(named).expanduser().resolve()
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
@@ -94,7 +105,7 @@ def encryption_keys(directory: Path) -> list[str]:
 
 def http_address() -> tuple[str, int]:
     """Return the host and port to listen at."""
-    text = env.str("DOCKREV_HTTP_ADDR", default="127.0.0.1:50883")
+    text = env.str("DOCKREV_HTTP_ADDR", default="") or "127.0.0.1:50883"
     host, _, port = text.rpartition(":")
     bare = host.removeprefix("[").removesuffix("]") or "0.0.0.0"  # noqa: S104 - what `:port` means
     try:
@@ -127,7 +138,13 @@ def time_zone() -> str:
 
 def database(directory: Path) -> dict[str, Any]:
     """Return Django's description of the database: a file in the data directory, or a server."""
-    text = env.str("DATABASE_URL", default="") or f"sqlite:///{directory / 'dockrev.sqlite3'}"
+    text = env.str("DATABASE_URL", default="")
+    if not text:
+        # Not by a URL: a folder's name may hold what there means something else.
+        return {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": str(directory / "dockrev.sqlite3"),
+        }
     try:
         if urlsplit(text).scheme not in {"sqlite", "postgres", "postgresql"}:
             raise ValueError(text)
@@ -146,6 +163,15 @@ def choice(variable: str, allowed: tuple[str, ...]) -> str:
     if text not in allowed:
         raise BadEnvironment(f"{variable} is {text!r}. Write one of: {', '.join(allowed)}.")
     return text
+
+
+def flag(variable: str) -> bool:
+    """Return whether a variable is on; off unless it is set. A word that is neither is refused:
+    what somebody thinks is on must not be off."""
+    text = str(env.str(variable, default="")).strip().lower()
+    if text not in _ON | _OFF:
+        raise BadEnvironment(f"{variable} is {text!r}. Write true or false.")
+    return text in _ON
 
 
 def docker_certs() -> Path:

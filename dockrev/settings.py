@@ -18,6 +18,7 @@ from dockrev.environment import (
     docker_certs,
     encryption_keys,
     env,
+    flag,
     http_address,
     secret_key,
     time_zone,
@@ -43,12 +44,12 @@ DOCKER_CONFIG = env.str("DOCKREV_DOCKER_CONFIG", default="")
 HELPER_IMAGE = env.str("DOCKREV_HELPER_IMAGE", default="") or "busybox"
 DOCKER_CERTS = docker_certs()
 INSECURE_REGISTRIES = env.list("DOCKREV_INSECURE_REGISTRIES", default=[])
-PUBLIC_TARGETS_ONLY = env.bool("DOCKREV_PUBLIC_TARGETS_ONLY", default=False)
+PUBLIC_TARGETS_ONLY = flag("DOCKREV_PUBLIC_TARGETS_ONLY")
 TRUSTED_PROXIES = trusted_proxies()
 # The one header that the proxy always overwrites. No groups header is believed unless it is named.
 FORWARDED_USER_HEADER = env.str("DOCKREV_FORWARDED_USER_HEADER", default="Remote-User")
 FORWARDED_GROUPS_HEADER = env.str("DOCKREV_FORWARDED_GROUPS_HEADER", default="")
-ADMIN_USERNAME = env.str("DOCKREV_ADMIN_USERNAME", default="admin")
+ADMIN_USERNAME = env.str("DOCKREV_ADMIN_USERNAME", default="") or "admin"
 WEBHOOK_SECRET = webhook_secret()
 ADMIN_PASSWORD = env.str("DOCKREV_ADMIN_PASSWORD", default="")
 # By whose keys tokens of Google's Pub/Sub are checked.
@@ -61,6 +62,12 @@ PUBLIC_URL = env.str("DOCKREV_PUBLIC_URL", default="").rstrip("/")
 _public = urlsplit(PUBLIC_URL)
 if PUBLIC_URL and (_public.scheme not in {"http", "https"} or not _public.hostname):
     raise BadEnvironment("DOCKREV_PUBLIC_URL must be an absolute http or https URL.")
+if TRUSTED_PROXIES and not PUBLIC_URL:
+    # Else any name is served, also one that a page elsewhere points at us: it could then send the
+    # proxy's headers from the browser of somebody in the proxy's network.
+    raise BadEnvironment(
+        "DOCKREV_TRUSTED_PROXIES needs DOCKREV_PUBLIC_URL, the address that the proxy serves."
+    )
 _https = _public.scheme == "https"
 ALLOWED_HOSTS = [_public.hostname, "localhost", "127.0.0.1", "[::1]"] if PUBLIC_URL else ["*"]
 CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"] if PUBLIC_URL else []

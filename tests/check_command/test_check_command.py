@@ -362,6 +362,13 @@ class TestTheTable:
         assert "gr??e" in ended.out
 
 
+def test_it_says_in_one_line_what_it_cannot_read(check: Check, compose_file: ComposeFile) -> None:
+    """Not with 1, which says that there are updates."""
+    ended = check(compose_file(api="a"), DOCKREV_DOCKER_CONFIG_FILE="/nowhere")
+    assert (ended.code, ended.out) == (2, "")
+    assert "DOCKREV_DOCKER_CONFIG_FILE" in ended.err
+
+
 def test_it_is_a_management_command_too(compose_file: ComposeFile, tmp_path: Path) -> None:
     manage = Path(__file__).parents[2] / "manage.py"
     ended = subprocess.run(

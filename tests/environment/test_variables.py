@@ -6,7 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from dockrev.environment import BadEnvironment, Environment, Variables, webhook_secret
+from dockrev.environment import (
+    BadEnvironment,
+    Environment,
+    Variables,
+    data_directory,
+    database,
+    flag,
+    http_address,
+    webhook_secret,
+)
 
 
 @pytest.fixture
@@ -73,3 +82,44 @@ def test_it_refuses_a_webhook_secret_that_is_none(
     with pytest.raises(BadEnvironment, match="WEBHOOK_SECRET") as caught:
         webhook_secret()
     assert secret not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "value", ["$ecret", "$", "$$", r"\$ecret", r"a$b\$c", "$HOME", "$DOCKREV_TRIED"]
+)
+def test_it_takes_a_dollar_for_what_it_is(
+    read: Environment, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("DOCKREV_TRIED", value)
+    assert read.str("DOCKREV_TRIED", default="else") == value
+    assert read.list("DOCKREV_TRIED") == [value]
+
+
+@pytest.mark.usefixtures("read")
+@pytest.mark.parametrize("name", ["a#b", "a?b=c", "a%41b", "a b", "a:b@c", "ä"])
+def test_the_database_is_in_its_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    assert database(tmp_path / name)["NAME"] == str(tmp_path / name / "dockrev.sqlite3")
+
+
+@pytest.mark.usefixtures("read")
+def test_it_refuses_what_is_neither_on_nor_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not flag("DOCKREV_TRIED")
+    for text, is_on in {"true": True, " Yes ": True, "1": True, "off": False, "": False}.items():
+        monkeypatch.setenv("DOCKREV_TRIED", text)
+        assert flag("DOCKREV_TRIED") is is_on
+    monkeypatch.setenv("DOCKREV_TRIED", "enabled")
+    with pytest.raises(BadEnvironment, match="DOCKREV_TRIED"):
+        flag("DOCKREV_TRIED")
+
+
+@pytest.mark.usefixtures("read")
+def test_it_takes_an_empty_variable_for_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DOCKREV_DATA_DIR", "")
+    monkeypatch.setenv("DOCKREV_HTTP_ADDR", "")
+    assert data_directory(tmp_path) == (tmp_path / "data").resolve()
+    assert http_address() == ("127.0.0.1", 50883)

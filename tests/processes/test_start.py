@@ -121,6 +121,8 @@ def test_it_refuses_a_data_directory_that_cannot_be(instance: Instance, tmp_path
         ("DOCKREV_HTTP_ADDR", "127.0.0.1:99999"),
         ("DOCKREV_TIME_ZONE", "Europe/Nowhere"),
         ("DOCKREV_PUBLIC_URL", "dockrev.example.org"),
+        ("DOCKREV_TRUSTED_PROXIES", "127.0.0.1"),  # of no address that it serves
+        ("DOCKREV_PUBLIC_TARGETS_ONLY", "enabled"),
         ("DOCKREV_LOG_FORMAT", "xml"),
         ("DATABASE_URL", "mongodb://127.0.0.1/dockrev"),
         ("DATABASE_URL", "postgres://dockrev@127.0.0.1:port/dockrev"),
