@@ -93,9 +93,14 @@ class _Settling:
         return [row for row in there if row._state.adding]
 
     def _is_over(self, key: Key, row: Candidate) -> bool:
-        """While the versions could not be looked at, none of them is known to be over."""
-        if self.verdict.trouble and row.step != Candidate.Step.REBUILT:
+        """While the versions could not be looked at, none of them is known to be over; where a part
+        of them could, one is that has another in its place, or that runs."""
+        if row.step == Candidate.Step.REBUILT:
+            return key not in self.found
+        if self.verdict.trouble:
             return False
+        if self.verdict.in_part and not any(step == row.step for step, _tag, _d in self.found):
+            return bool({row.digest, row.platform_digest} & set(self.service.running_digests))
         return key not in self.found
 
     def _why_over(self, row: Candidate) -> str:

@@ -7,7 +7,7 @@ may follow it: the highest of each step is found, too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -102,6 +102,16 @@ class Local:
         return self.running or frozenset(filter(None, [stand_in]))
 
 
+@dataclass(frozen=True)
+class SomeTags:
+    """Tags of a repository that may have others: what is not among them need not be gone."""
+
+    tags: Iterable[str]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.tags)
+
+
 class Remote(Protocol):
     """The registry, as far as a decision needs it. Each call may raise RegistryError."""
 
@@ -135,7 +145,8 @@ class Verdict:
     that the registry does not list the tag that runs any more, though it may still answer for it.
     `baseline` is the digest to keep as first seen, where nothing else says what runs. `equal` are
     indexes that differ from what runs for other platforms alone, for a later check to know as
-    `Local.equal`.
+    `Local.equal`. `is_unlisted` says that the trouble is that the registry has no list of tags, and
+    `in_part` that later versions were looked for in a list that may lack some.
     """
 
     status: str
@@ -147,6 +158,8 @@ class Verdict:
     choice: Choice | None = None
     gone: bool = False
     equal: Mapping[str, str] = field(default_factory=dict)
+    is_unlisted: bool = False
+    in_part: bool = False
 
 
 EVERYTHING = Wishes()
@@ -176,11 +189,17 @@ def decide(local: Local, remote: Asking, wishes: Wishes = EVERYTHING) -> Verdict
     try:
         same = _rebuilt(local, remote, wishes)
     except NotFound as gone:
-        verdict = _with_versions(local, remote, wishes, Verdict("unknown", reason=str(gone)))
-        if not verdict.found and not verdict.waiting:
-            raise
-        return verdict
+        return _without_the_tag(local, remote, wishes, gone)
     return _with_versions(local, remote, wishes, same)
+
+
+def _without_the_tag(local: Local, remote: Asking, wishes: Wishes, gone: NotFound) -> Verdict:
+    """What follows a tag that is gone upstream. Raises it again where it is known that nothing
+    does; that no list came is no such knowledge."""
+    verdict = _with_versions(local, remote, wishes, Verdict("unknown", reason=str(gone)))
+    if verdict.found or verdict.waiting or (verdict.trouble and not verdict.is_unlisted):
+        return verdict
+    raise gone
 
 
 def _unversioned(local: Local, remote: Remote, wishes: Wishes) -> Verdict:
@@ -223,16 +242,20 @@ def _with_versions(local: Local, remote: Asking, wishes: Wishes, same: Verdict) 
     """Add the versions that follow. What is known of the same tag stays if they are not."""
     tag, repository = local.reference.tag, local.reference.repository
     try:
-        choice = choose(tag, remote.tags(repository), wishes.policy)
+        tags = remote.tags(repository)
+        choice = choose(tag, tags, wishes.policy)
         wanted = _falling(choice) if choice else {}
         looks = [partial(_step, local, remote, wishes, each) for each in wanted.items()]
         found = [each for some in remote.together(looks) for each in some]
     except RegistryError as error:
         # Nothing is called up to date that could not be looked at as a whole.
         status = same.status if same.found else "error"
-        return replace(same, status=status, trouble=str(error))
-    gone = choice is not None and not choice.listed
-    return replace(_concluded(same, found, wishes.ignores), choice=choice, gone=gone)
+        unlisted = isinstance(error, NotFound)
+        return replace(same, status=status, trouble=str(error), is_unlisted=unlisted)
+    in_part = isinstance(tags, SomeTags)
+    gone = choice is not None and not choice.listed and not in_part
+    concluded = _concluded(same, found, wishes.ignores)
+    return replace(concluded, choice=choice, gone=gone, in_part=in_part)
 
 
 def _falling(choice: Choice) -> dict[str, tuple[str, ...]]:
@@ -245,27 +268,29 @@ def _falling(choice: Choice) -> dict[str, tuple[str, ...]]:
 def _step(
     local: Local, remote: Remote, wishes: Wishes, tags: tuple[str, tuple[str, ...]]
 ) -> list[Found]:
-    """Of one step the highest that is old enough, after those above it that are not yet."""
+    """Of one step the highest that is there and old enough, after those above it that are not yet.
+
+    What is below the image that runs, under whichever tag that is, is no news.
+    """
     step, falling = tags
     looked: list[Found] = []
     for tag in falling:
-        found = _version(local, remote, step, tag)
+        try:
+            found = _version(local, remote, step, tag)
+        except NotFound:
+            continue  # listed, though its image was deleted
         if found is None:
-            continue
+            break
         looked.append(_aged(local, wishes, found))
-        if looked[-1].waits_until is None and found.step != SAME:
+        if looked[-1].waits_until is None:
             break
     return looked
 
 
 def _version(local: Local, remote: Remote, step: str, tag: str) -> Found | None:
     reference = replace(local.reference, tag=tag, digest="")
-    try:
-        image = replace(reference, digest=remote.head(reference))
-        found = _found(local, remote, step, image)
-    except NotFound:
-        return None  # listed, though its image was deleted
-    return _told(local, remote, found)
+    image = replace(reference, digest=remote.head(reference))
+    return _told(local, remote, _found(local, remote, step, image))
 
 
 def _told(local: Local, remote: Remote, found: Found | None) -> Found | None:

@@ -107,17 +107,18 @@ def reach(level: Level) -> tuple[dict[str, int], int]:
     return dict(counts), len(rows)
 
 
-def check_again(service_ids: Iterable[str]) -> None:
-    """Queue one check of these services, whose labels changed; the narrowest that has them all."""
+def check_again(service_ids: Iterable[str], *, reason: str = Job.Reason.POLICY) -> None:
+    """Queue one check of these services, whose labels or references changed; the narrowest that has
+    them all."""
     current = Service.objects.current().filter(pk__in=list(service_ids))
     services = list(current.select_related("stack"))
     stacks = {each.stack_id for each in services}
     if len(services) == 1:
-        asking.check_service(services[0], "", reason=Job.Reason.POLICY)
+        asking.check_service(services[0], "", reason=reason)
     elif len(stacks) == 1:
-        asking.check_stack(services[0].stack, "", reason=Job.Reason.POLICY)
+        asking.check_stack(services[0].stack, "", reason=reason)
     elif stacks:
-        asking.check_everything("", reason=Job.Reason.POLICY)
+        asking.check_everything("", reason=reason)
 
 
 def _locked(level: Level) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -93,27 +94,28 @@ def _settle(checked: Checked, now: datetime) -> bool:
 def close_what_no_longer_applies(service_ids: list[str], now: datetime) -> int:
     """After discovery saw other images run: close the candidates that run now, or that were for
     another reference. Returns how many it closed."""
-    closed = 0
+    closed: dict[Service, list[str]] = defaultdict(list)
     rows = Candidate.objects.unclosed().filter(service__in=service_ids).select_related("service")
     for candidate in rows:
         service = candidate.service
         if {candidate.digest, candidate.platform_digest} & set(service.running_digests):
-            close(candidate, Candidate.Closed.APPLIED, now)
+            closed[service].append(Candidate.Closed.APPLIED)
         elif candidate.image_ref != service.image_ref:
-            close(candidate, Candidate.Closed.GONE, now)
+            closed[service].append(Candidate.Closed.GONE)
         else:
             continue
-        closed += 1
-        _without_candidate(service)
-    return closed
+        close(candidate, closed[service][-1], now)
+    for service, how in closed.items():
+        _without_candidates(service, applied=Candidate.Closed.APPLIED in how)
+    return sum(map(len, closed.values()))
 
 
-def _without_candidate(service: Service) -> None:
-    """What runs is what the last check wanted, so far as anybody knows."""
+def _without_candidates(service: Service, *, applied: bool) -> None:
+    """Where one of them was applied, what runs is what the last check wanted, so far as anybody
+    knows. What was applied long ago says nothing of another reference."""
     if service.candidates.open().exists():
         ignoring.follow(service)
     else:
-        applied = service.candidates.filter(closed_as=Candidate.Closed.APPLIED).exists()
         status = Status.UP_TO_DATE if applied else Status.UNKNOWN
         Service.objects.filter(pk=service.pk).update(status=status)
 

@@ -34,6 +34,7 @@ TEXTS = ("image", "platform", "network_mode", "pull_policy")
 KEPT = (*TEXTS, "build", "provider")
 _SERVICE_NAME = re.compile(r"[A-Za-z0-9._-]{1,255}")
 _REMOTE = re.compile(r"[a-z][a-z0-9+.-]*://|oci:|git@|github\.com/")
+_NO_PATH = re.compile("[\0\ud800-\udfff]")  # YAML may write them with backslashes
 
 Part = dict[str, Any]  # of a service, as YAML has it: text, or whatever stands under `build`
 
@@ -92,7 +93,8 @@ class Composition:
         if not isinstance(services, dict):
             self._problem(file, _("its services are not a mapping"))
             return []
-        bad = [name for name in services if not _SERVICE_NAME.fullmatch(str(name))]
+        # `null` as a key is no text.
+        bad = [n for n in services if not (isinstance(n, str) and _SERVICE_NAME.fullmatch(n))]
         if bad:
             self._problem(file, _("%(name)r is no name for a service") % {"name": bad[0]})
         return [name for name in services if name not in bad]
@@ -189,7 +191,7 @@ class Composition:
 
     def _path(self, file: Path, entry: Any, scope: Scope) -> Path | None:
         text = self._text(file, entry, scope)
-        if _REMOTE.match(text):
+        if _REMOTE.match(text) or _NO_PATH.search(text):
             problem = _("%(what)s is not on this machine and was not read")
             self._problem(file, problem % {"what": text})
             return None

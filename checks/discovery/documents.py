@@ -159,5 +159,12 @@ def _override(loader: _Loader, node: yaml.Node) -> object:
     return node.value
 
 
+def _text(loader: _Loader, node: yaml.Node) -> Any:
+    """What says of itself that it is a number or the like stays text, too."""
+    return loader.construct_scalar(node)  # type: ignore[arg-type]  # refuses what is no scalar
+
+
+for _type in ("bool", "int", "float", "timestamp", "binary"):
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_type}", _text)
 _Loader.add_constructor("!reset", _reset)
 _Loader.add_constructor("!override", _override)

@@ -6,14 +6,16 @@ Followed: docs.docker.com/compose/how-tos/environment-variables/variable-interpo
 from __future__ import annotations
 
 import re
+from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from checks.discovery.interpolation import BadVariable, interpolate
+from checks.discovery.interpolation import MAX_LENGTH, BadVariable, interpolate
 from checks.discovery.opening import open_file
 
 MAX_SIZE = 256 * 1024
+MAX_GROWN = 4 * 1024 * 1024  # characters of all values together, when variables are replaced
 _LINE = re.compile(
     r"""
     ^[ \t]*(?:export[ \t]+)?
@@ -54,8 +56,12 @@ def read_environment(path: Path, known: Mapping[str, str]) -> dict[str, str]:
 def environment_in(data: bytes, known: Mapping[str, str]) -> dict[str, str]:
     """Return what a file with these bytes sets."""
     found: dict[str, str] = {}
+    variables = ChainMap(dict(known), found)
+    left = MAX_GROWN
     for each in assignments(data.decode("utf-8-sig", errors="replace")):
-        found[each.name] = each.value if each.is_final else _value(each.value, {**found, **known})
+        value = each.value if each.is_final else _value(each.value, variables, left)
+        left = max(0, left - len(value))
+        found[each.name] = value
     return found
 
 
@@ -80,8 +86,8 @@ def _assignment(match: re.Match[str]) -> Assignment:
     return Assignment(name, text, match.start("bare"))
 
 
-def _value(text: str, known: Mapping[str, str]) -> str:
+def _value(text: str, known: Mapping[str, str], most: int) -> str:
     try:
-        return interpolate(text, known)
+        return interpolate(text, known, most=min(most, MAX_LENGTH))
     except BadVariable:
         return text

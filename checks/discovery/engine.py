@@ -299,9 +299,18 @@ def _is_id(image_ref: str, image_id: str) -> bool:
 
 
 def _is_built_here(image_ref: str, image: Answer, container: _Container) -> bool:
-    """Whether Compose gave the image its name: nobody must ask a registry for that name."""
-    given = {f"{container.project}{mark}{container.service}" for mark in "-_"}
-    return not image.get("RepoDigests") and image_ref.removesuffix(":latest") in given
+    """Whether Compose gave the image its name: nobody must ask a registry for that name.
+
+    An engine that keeps images in containerd's store gives digests to what was built, too; then
+    Compose's own labels on the image say so.
+    """
+    if image_ref.removesuffix(":latest") not in {
+        f"{container.project}{mark}{container.service}" for mark in "-_"
+    }:
+        return False
+    brought = (image.get("Config") or {}).get("Labels") or {}
+    ours = (brought.get(Label.PROJECT), brought.get(Label.SERVICE))
+    return not image.get("RepoDigests") or ours == (container.project, container.service)
 
 
 def _labels(labels: Mapping[str, str], image: Answer) -> dict[str, str]:

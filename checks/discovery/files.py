@@ -90,7 +90,8 @@ def compose_files(folder: Path, environment: Mapping[str, str] | None = None) ->
         variables = dict(known)
     if named := variables.get("COMPOSE_FILE", ""):
         separator = variables.get("COMPOSE_PATH_SEPARATOR") or os.pathsep
-        return [folder / part for part in named.split(separator) if part]
+        # What holds a null is no path: to ask for it is an error of another kind than its absence.
+        return [folder / part for part in named.replace("\0", "").split(separator) if part]
     base = _first(folder, DEFAULT_FILES)
     return base + _first(folder, OVERRIDE_FILES) if base else []
 
@@ -127,12 +128,20 @@ def _folders_with_files(top: Path, environment: Mapping[str, str]) -> Iterator[P
     for _level in range(MAX_LEVELS):
         deeper: list[Path] = []
         for folder in level[: MAX_FOLDERS - seen]:
-            if compose_files(folder, environment):
+            if _is_project(folder, environment):
                 yield folder
             else:
                 deeper.append(folder)
         seen += len(level)
         level = [inner for folder in deeper for inner in _readable_subfolders(folder)]
+
+
+def _is_project(folder: Path, environment: Mapping[str, str]) -> bool:
+    """A folder that may not be entered, such as `lost+found`, must not hide those beside it."""
+    try:
+        return bool(compose_files(folder, environment))
+    except OSError:
+        return False
 
 
 def _readable_subfolders(folder: Path) -> list[Path]:
@@ -144,8 +153,15 @@ def _readable_subfolders(folder: Path) -> list[Path]:
 
 def _subfolders(folder: Path) -> list[Path]:
     with os.scandir(folder) as entries:
-        names = [entry.name for entry in entries if entry.is_dir() and entry.name[0] != "."]
+        names = [entry.name for entry in entries if entry.name[0] != "." and _is_folder(entry)]
     return [folder / name for name in sorted(names)]
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False  # a link that leads to itself, or to where we may not look
 
 
 def _absolute(path: Path) -> Path:

@@ -6,12 +6,13 @@ Followed: docs.docker.com/reference/compose-file/interpolation.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
 MAX_DEPTH = 20
+MAX_LENGTH = 256 * 1024  # of what comes out: variables may stand for variables, twice as long each
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _INNER = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?:(?P<operator>:?[-?+])(?P<word>.*))?", re.S)
 _BRACES = re.compile(r"\$\$|\$\{|\}")
@@ -31,13 +32,24 @@ class Piece:
     name: str = ""
 
 
-def interpolate(text: str, variables: Mapping[str, str]) -> str:
+def interpolate(text: str, variables: Mapping[str, str], *, most: int = MAX_LENGTH) -> str:
     """Replace `$NAME`, `${NAME}` and its forms with `-`, `?`, `+`; `$$` is a dollar sign.
 
-    An unset variable is empty. Raises BadVariable where the form is wrong, or where `${NAME:?…}`
-    asks for a variable that is not set.
+    An unset variable is empty. Raises BadVariable where the form is wrong, where `${NAME:?…}`
+    asks for a variable that is not set, or where more than `most` characters would come of it.
     """
-    return "".join(piece.text for piece in pieces(text, variables))
+    return _joined(pieces(text, variables), text, most=most)
+
+
+def _joined(parts: Iterable[Piece], text: str, *, most: int = MAX_LENGTH) -> str:
+    """The text that these parts of another make. Raises BadVariable."""
+    found: list[str] = []
+    for piece in parts:
+        found.append(piece.text)
+        most -= len(piece.text)
+        if most < 0:
+            raise _unreadable(text)
+    return "".join(found)
 
 
 def pieces(
@@ -90,7 +102,7 @@ def _braced(inner: str, variables: Mapping[str, str], *, base: int, depth: int) 
         return
     if operator.endswith("?") and not is_given:
         parts = pieces(word, variables, depth=depth + 1)
-        reason = "".join(piece.text for piece in parts) or _("it is required")
+        reason = _joined(parts, word) or _("it is required")
         text = _("the variable %(name)s is not set: %(reason)s")
         raise BadVariable(text % {"name": name, "reason": reason})
     yield Piece(value or "", base, name)

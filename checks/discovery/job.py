@@ -70,10 +70,14 @@ def _is_as_it_was(host: Host) -> bool:
 
 
 def _checks_after(changes: list[Changes]) -> Callable[[Job], None]:
-    """A check of what is new has everything in it, also what its labels changed for."""
+    """A check of what is new has everything in it, also what its labels or its reference changed
+    for: what is known of another image, such as that it is up to date, does not hold any more."""
     relabelled = [service for each in changes for service in each.relabelled]
+    rewritten = [service for each in changes for service in each.rewritten]
     if any(each.created for each in changes):
         return _check_what_is_new
+    if rewritten:
+        return lambda job: policies.check_again([*relabelled, *rewritten], reason=job.reason)
     return (lambda job: policies.check_again(relabelled)) if relabelled else nothing_to_write
 
 

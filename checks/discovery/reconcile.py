@@ -70,14 +70,15 @@ class Action:
 @dataclass
 class Changes:
     """Ids of services, by what happened to them. `running_changed` are those that run another
-    image, or are written with another reference, than before; `relabelled` those whose labels say
-    something else of their policy."""
+    image, or are written with another reference, than before; `rewritten` are the latter alone, and
+    `relabelled` those whose labels say something else of their policy."""
 
     created: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     back: list[str] = field(default_factory=list)
     running_changed: list[str] = field(default_factory=list)
+    rewritten: list[str] = field(default_factory=list)
     relabelled: list[str] = field(default_factory=list)
     actions: list[Action] = field(default_factory=list)
     host: bool = False
@@ -119,6 +120,8 @@ class _Comparison:
         seen = set()
         for project in self.found.projects:
             name = _clean(project.name, 255)
+            if name in seen:
+                continue  # two may be one in what a database takes: the first counts
             seen.add(name)
             stack = self.stacks.get(name)
             if stack is None:
@@ -174,7 +177,7 @@ class _Comparison:
     def _create(self, name: str, project: FoundProject) -> None:
         stack = Stack(host=self.host, name=name, **_stack_values(project), seen_at=self.now)
         self.new_stacks.append(stack)
-        for service in project.services:
+        for service in _by_name(project).values():
             self._create_service(stack, service)
         action = "failed" if stack.status == Stack.Status.INVALID else "created"
         self._act(stack, action, stack.error)
@@ -182,8 +185,8 @@ class _Comparison:
     def _update(self, stack: Stack, project: FoundProject) -> None:
         was = stack.status
         is_changed = _assign(stack, _stack_values(project))
-        touched = [self._compare_service(stack, service) for service in project.services]
-        named = {_clean(service.name, 255) for service in project.services}
+        named = _by_name(project)
+        touched = [self._compare_service(stack, service) for service in named.values()]
         for name, row in self.services[stack.pk].items():
             # While its files cannot be read, nobody knows whether it is still in them.
             unknown = bool(project.error) and row.state == Service.State.ABSENT
@@ -222,6 +225,8 @@ class _Comparison:
         is_other = row.image_ref != was_run[0] or row.running_digests not in ([], was_run[1])
         if is_other:
             self.changes.running_changed.append(row.pk)
+        if row.image_ref != was_run[0]:
+            self.changes.rewritten.append(row.pk)
         if row.labels != was_labelled:
             self.changes.relabelled.append(row.pk)
         return True
@@ -262,6 +267,15 @@ class _Comparison:
 
     def _act(self, stack: Stack, action: str, reason: str = "") -> None:
         self.changes.actions.append(Action(stack.name, action, stack.pk, reason))
+
+
+def _by_name(project: FoundProject) -> dict[str, FoundService]:
+    """Its services by what a database takes of their names: of two that are one there, the first
+    counts."""
+    named: dict[str, FoundService] = {}
+    for service in project.services:
+        named.setdefault(_clean(service.name, 255), service)
+    return named
 
 
 def _action(was: str, status: str) -> str:
@@ -330,5 +344,5 @@ def _reference_values(image_ref: str) -> dict[str, str]:
 
 
 def _clean(text: str, limit: int) -> str:
-    """Anybody may label a container: keep what a database takes."""
-    return text.replace("\0", "")[:limit]
+    """Anybody may label a container, write a file or name a folder: keep what a database takes."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "")[:limit]

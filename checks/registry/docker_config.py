@@ -89,8 +89,8 @@ def read_config(place: str = "") -> DockerConfig:
     try:
         written = json.loads(path.read_bytes())
         return DockerConfig(
-            dict(_entries(written.get("auths", {}))),
-            dict(_helpers(written.get("credHelpers", {}))),
+            dict(_entries(_said(written.get("auths")))),
+            dict(_helpers(_said(written.get("credHelpers")))),
             str(written.get("credsStore") or ""),
         )
     except (FileNotFoundError, NotADirectoryError):
@@ -108,9 +108,14 @@ def config_file(place: str) -> Path:
     return given / "config.json" if given.is_dir() else given
 
 
+def _said(value: Any) -> Any:
+    """What says null says nothing, to Docker as well."""
+    return {} if value is None else value
+
+
 def _entries(auths: dict[str, Any]) -> Iterator[tuple[str, Account]]:
     for key, entry in auths.items():
-        host, account = _host(key), _account(entry)
+        host, account = _host(key), _account(_said(entry))
         if account and host:
             yield host, account
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-from checks.decide import Child, Remote
+from checks.decide import Child, Remote, SomeTags
 from checks.registry.configs import About
 from checks.registry.errors import RegistryError, Resting, Unavailable
 from checks.registry.reference import Reference
@@ -17,8 +17,8 @@ class Mirrored:
     """Images are asked of the mirrors first, and of the registry where no mirror has them.
 
     The list of tags is the registry's own: a mirror may know only what was pulled through it, and
-    then nothing would ever be newer. A mirror's stands in where the registry does not answer. A
-    mirror that did not answer once is not waited for again.
+    then nothing would ever be newer. A mirror's stands in where the registry does not answer, as
+    `SomeTags`. A mirror that did not answer once is not waited for again.
     """
 
     def __init__(self, origin: Remote, mirrors: Sequence[Remote]) -> None:
@@ -40,7 +40,7 @@ class Mirrored:
             return self._origin.tags(repository)
         except (Unavailable, Resting):
             for answer in self._of_mirrors(lambda remote: remote.tags(repository)):
-                return answer
+                return SomeTags(answer)
             raise
 
     def _first(self, ask: Callable[[Remote], T]) -> T:

@@ -14,7 +14,7 @@ from checks.versions.policies import Held, holding
 from checks.versions.shapes import read
 from checks.versions.transforms import transform
 
-LOOKED_AT_BELOW = 4  # versions of each step, where higher ones are too young
+LOOKED_AT_BELOW = 4  # versions of each step, where higher ones are too young, or deleted
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Wishes:
             comparable=transform(written) if written else None,
             largest=self._get("largestStep"),
             prereleases=self._get("prereleases"),
-            lower=LOOKED_AT_BELOW if self.minimum_age else 0,
+            lower=LOOKED_AT_BELOW,
         )
 
     @property

@@ -179,17 +179,26 @@ class TestVersions:
         registry = Has(OLD, others={"1.28": ""}, listed=["1.27", "1.28"])
         assert decide(VERSION, registry).status == "up_to_date"
 
+    def test_it_takes_the_next_lower_where_the_image_of_the_highest_is_gone(self) -> None:
+        others = {"1.28": NEW, "1.29": "", "1.30": ""}
+        verdict = decide(VERSION, Has(OLD, others=others, listed=["1.27", *others]))
+        assert [found.tag for found in verdict.found] == ["1.28"]
+
     def test_it_says_that_the_present_tag_is_gone_and_what_follows(self) -> None:
         verdict = decide(VERSION, Has("", others=LATER, listed=["1.28"]))
         assert [found.tag for found in verdict.found] == ["1.28"]
         assert (verdict.status, verdict.reason) == ("update_available", "no 1.27")
 
-    @pytest.mark.parametrize("listed", [["1.26"], NotFound("nothing"), Unavailable("away")])
+    @pytest.mark.parametrize("listed", [["1.26"], NotFound("nothing")])
     def test_it_says_that_the_present_tag_is_gone_where_nothing_follows(
         self, listed: Sequence[str] | RegistryError
     ) -> None:
         with pytest.raises(NotFound, match=r"no 1\.27"):
             decide(VERSION, Has("", listed=listed))
+
+    def test_it_says_that_it_knows_no_later_versions_where_the_tag_is_gone(self) -> None:
+        verdict = decide(VERSION, Has("", listed=Unavailable("away")))
+        assert (verdict.status, verdict.trouble, verdict.reason) == ("error", "away", "no 1.27")
 
     def test_it_keeps_what_it_knows_of_the_tag_where_no_list_comes(self) -> None:
         verdict = decide(VERSION, Has(NEW, listed=Unavailable("away")))
@@ -322,6 +331,12 @@ class TestMinimumAge:
         verdict = self.decided({"1.34": 8})
         assert [each.tag for each in verdict.found] == ["1.34"]
         assert self.registry.asked.count("ABOUT") == 1
+
+    def test_it_offers_nothing_below_what_runs_under_a_later_tag(self) -> None:
+        others = {"1.28": NEW, "1.29": OLD}
+        registry = Has(OLD, others=others, listed=["1.27", *others], built={NEW: days_ago(90)})
+        assert decide(replace(VERSION, now=NOW), registry, A_WEEK).status == "up_to_date"
+        assert decide(VERSION, registry).status == "up_to_date"
 
     def test_it_takes_each_step_by_itself(self) -> None:
         verdict = self.decided({"2.0": 1, "1.28": 30}, ["1.27", "1.28", "2.0"])

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from django.utils import timezone
 
 from checks import queue
-from checks.models import Job, Registry, Service
+from checks.models import Candidate, Job, Registry, Service
 from checks.registry.reference import parse
 from checks.remotes import remotes
 from checks.tasks import run_job
@@ -127,6 +128,23 @@ def test_it_takes_the_mirror_s_list_where_the_registry_is_away(
     check(row)
     assert (row.status, row.error) == ("up_to_date", "")
     assert mirror.asked_for == ["HEAD", "tags"]
+
+
+def test_nothing_is_gone_because_the_mirror_does_not_list_it(origin: Shelf, mirror: Shelf) -> None:
+    row = service(origin, "1.2")
+    known = Candidate.objects.create(
+        service=row,
+        step="minor",
+        image_ref=row.image_ref,
+        tag="1.3",
+        digest=THERE,
+        opened_at=timezone.now(),
+    )
+    mirror.tags = ("1.1",)
+    origin.mood = Reply(503)
+    check(row)
+    known.refresh_from_db()
+    assert (known.closed_as, row.status, row.tag_gone) == ("", "update_available", False)
 
 
 def test_it_asks_no_mirror_that_is_not_to_be_asked_first(origin: Shelf, mirror: Shelf) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from checks.discovery.dotenv import read_environment
+from checks.discovery.dotenv import environment_in, read_environment
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,13 @@ def test_it_passes_over_what_is_no_assignment(tmp_path: Path) -> None:
     path = tmp_path / ".env"
     path.write_bytes(b"\xef\xbb\xbfA=1\nnonsense\n=x\n\xff\xfe\n'\nB=2\n")
     assert read_environment(path, {}) == {"A": "1", "B": "2"}
+
+
+def test_variables_that_stand_for_variables_do_not_grow_without_end() -> None:
+    doubled = (
+        "A0=" + "x" * 1000 + "\n" + "".join(f"A{n}=$A{n - 1}$A{n - 1}\n" for n in range(1, 60))
+    )
+    repeated = "".join(f"B{n}=$A8\n" for n in range(20_000))
+    found = environment_in((doubled + repeated).encode(), {})
+    assert found["A8"] == "x" * 256_000
+    assert sum(map(len, found.values())) < 5 * 1024 * 1024

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -350,3 +351,20 @@ def test_it_adds_up_the_labels_of_files(tmp_path: Path) -> None:
         "reset": {},
         "child": {"dockrev.exclude": "c"},
     }
+
+
+def test_a_folder_that_may_not_be_entered_hides_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "lost+found", "z"):
+        written(tmp_path, **{f"{name}__compose": "services: {web: {image: nginx}}"})
+    (tmp_path / "loop").symlink_to("loop")
+    stat = Path.stat
+
+    def refused(path: Path, **how: bool) -> os.stat_result:  # root, who runs tests, may enter all
+        if path.parent.name == "lost+found":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return stat(path, **how)
+
+    monkeypatch.setattr(Path, "stat", refused)
+    assert [each.name for each in projects_below(tmp_path)] == ["a", "z"]

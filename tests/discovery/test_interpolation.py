@@ -64,3 +64,11 @@ def test_it_ends_with_text_or_a_reason(text: str) -> None:
         assert isinstance(interpolate(text, {"A": "$B", "B": "}"}), str)
     except BadVariable as error:
         assert str(error)
+
+
+@pytest.mark.parametrize(
+    "text", ["$A" * 2000, "${B:?" + "$A" * 2000 + "}", "${B:-" + "$A" * 2000 + "}"]
+)
+def test_what_comes_out_has_an_end(text: str) -> None:
+    with pytest.raises(BadVariable, match="cannot be read"):
+        interpolate(text, {"A": "x" * 1000})

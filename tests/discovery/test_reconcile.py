@@ -258,3 +258,25 @@ def test_two_hosts_may_have_the_same_project(found: Found) -> None:
         ("local", "active"),
         ("other", "missing"),
     }
+
+
+def test_what_was_applied_once_says_nothing_of_another_reference(found: Found) -> None:
+    found(SHOP)
+    facts = {"service": row("web"), "step": "patch", "image_ref": WEB.image_ref, "opened_at": NOW}
+    Candidate.objects.create(**facts, tag="1.1", digest=OLD, closed_at=NOW, closed_as="applied")
+    Candidate.objects.create(**facts, tag="1.2", digest=NEW)
+    Service.objects.update(status="update_available")
+    other = replace(WEB, image_ref="ghcr.io/acme/web:0.1", running_digests=(f"sha256:{'9' * 64}",))
+    changes = found(replace(SHOP, services=(other, DB)))
+    assert row("web").status == "unknown"
+    assert changes.rewritten == [row("web").pk]
+
+
+def test_what_is_applied_beside_others_is_up_to_date(found: Found) -> None:
+    found(SHOP)
+    facts = {"service": row("web"), "image_ref": WEB.image_ref, "opened_at": NOW}
+    Candidate.objects.create(**facts, step="patch", tag="1.1", digest=NEW)
+    Candidate.objects.create(**facts, step="major", tag="2", digest=f"sha256:{'3' * 64}")
+    other = replace(WEB, image_ref="ghcr.io/acme/web:1.1", running_digests=(NEW,))
+    found(replace(SHOP, services=(other, DB)))
+    assert row("web").status == "up_to_date"

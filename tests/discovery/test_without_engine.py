@@ -85,6 +85,20 @@ def test_it_asks_for_one_check_where_labels_changed(folder: Path) -> None:
     assert Service.objects.get(name="web").labels == {"dockrev.track": "no word"}
 
 
+def test_it_asks_for_a_check_where_another_image_is_named(folder: Path) -> None:
+    discover()
+    Service.objects.update(status=Service.Status.UP_TO_DATE)
+    Job.objects.all().delete()
+    folder.joinpath("compose.yaml").write_text("services: {web: {image: 'ghcr.io/acme/web:0.1'}}")
+    discover(Job.Reason.SCHEDULE)
+    [job] = Job.objects.exclude(kind="discovery")
+    assert (job.kind, job.reason, job.service_id) == (
+        "check.service",
+        "schedule",
+        Service.objects.get().pk,
+    )
+
+
 def test_it_says_how_to_mend_that_there_is_no_engine(local_host: Host, tmp_path: Path) -> None:
     job = discover()
     assert job is not None

@@ -88,3 +88,11 @@ def test_it_says_that_a_file_cannot_be_read_and_not_what_is_in_it(
     assert read_config(str(tmp_path)).accounts == {}
     assert "cannot be read" in caplog.text
     assert "secret" not in caplog.text
+
+
+def test_what_is_null_takes_nothing_else_with_it(tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    file.write_text('{"auths": null, "credHelpers": null, "credsStore": "pass"}')
+    assert read_config(str(file)).store == "pass"
+    file.write_text('{"auths": {"quay.io": null, "ghcr.io": {"username": "u", "password": "p"}}}')
+    assert list(read_config(str(file)).accounts) == ["ghcr.io"]
