@@ -72,7 +72,8 @@ _last_ended_one = Select(lambda key: _ended([key])[:1], "key")
 class Request:
     """Work that somebody asks for.
 
-    `params` belong to what is asked: other parameters are another job. `after` delays a new job,
+    `params` belong to what is asked: other parameters are another job, unless `same` tells what is
+    the same work, for parameters that also have words in them. `after` delays a new job,
     and a queued one that it joins is not pulled forward beyond it.
     """
 
@@ -83,6 +84,7 @@ class Request:
     service_id: str = ""
     subject: str = ""
     params: dict[str, Any] = field(default_factory=dict)
+    same: str = ""
     created_by: str = ""
     because: str = ""
     notify: bool = False
@@ -93,7 +95,7 @@ class Request:
     def dedupe_key(self) -> str:
         """The same for the same work only: parameters that do not fit are told by their hash."""
         target = self.service_id or self.stack_id
-        params = json.dumps(self.params, sort_keys=True) if self.params else ""
+        params = self.same or (json.dumps(self.params, sort_keys=True) if self.params else "")
         key = f"{self.kind}:{self.scope}:{target}:{params}"
         if len(key) <= MAX_KEY:
             return key

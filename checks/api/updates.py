@@ -38,6 +38,8 @@ class UpdateWishes(serializers.Serializer[Any]):
     targets = TargetOrder(  # type: ignore[call-arg] # a list's own argument
         many=True,
         required=False,
+        # Who names none of them, such as a program whose list came out empty, did not ask for all.
+        allow_empty=False,
         max_length=MAX_TARGETS,
         help_text=_("Only these; each must be the latest known. Without: each `candidate`."),
     )

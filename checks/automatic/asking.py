@@ -11,13 +11,15 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
+from checks import policies
 from checks.automatic import pauses, ready
 from checks.automatic.ready import Due
 from checks.automatic.words import because
 from checks.discovery.job import place_of
 from checks.kinds import Outcome
-from checks.models import Job, JobLog, Stack
+from checks.models import Job, JobLog, Service, Stack
 from checks.run import Run
 from checks.updating import orders, ourselves
 from checks.updating.choosing import NotPossible, Target
@@ -25,6 +27,8 @@ from checks.updating.containers import Container
 from checks.updating.engines import Engine, engine_at
 from checks.updating.failing import Untouchable, UpdateFailed
 from checks.updating.orders import Order
+from checks.updating.plan import Plan
+from checks.versions.policies import OFF
 from dockrev.errors import Conflict, UpstreamUnavailable
 
 LONGEST = 30.0  # seconds; the next minute goes on, in another order
@@ -90,7 +94,7 @@ class _Asking:
             because=because(wanted),
         )
         try:
-            [queued] = orders.update(order, "", reason=Job.Reason.POLICY)
+            [queued] = orders.update(order, "", reason=Job.Reason.POLICY, agrees=_agree)
         except NotPossible as error:
             if len(wanted) > 1:
                 for due in wanted:
@@ -109,6 +113,20 @@ class _Asking:
         name = f"{due.service.stack.name} / {due.service.name}"
         self.refused.append(name)
         self._run.log(f"{name}: {why}", level=JobLog.Level.WARN)
+
+
+def _agree(stack: Stack, plan: Plan) -> None:
+    """Others that get another image by the same change have to update themselves, too: nobody looks
+    at the plan. Raises NotPossible."""
+    names = {name for change in plan.changes for name in change.pulls}
+    found = Service.objects.with_policies().filter(stack=stack, name__in=names) if names else ()
+    held = {each.name: policies.of_service(each).held for each in found}
+    willing = {name for name, fields in held.items() if fields["autoUpdate"].value != OFF}
+    if others := names - willing:
+        text = _(
+            "%(names)s would get another image by the same change, and does not update itself."
+        )
+        raise NotPossible("others_change", text % {"names": ", ".join(sorted(others))})
 
 
 def _is_healthy(containers: Sequence[Container]) -> bool:

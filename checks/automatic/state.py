@@ -79,11 +79,12 @@ def of(level: Level, offered: Iterable[Candidate], now: datetime) -> State:
     )
 
 
-def is_wanted_now(level: Level, now: datetime) -> bool:
-    """Whether what was asked for by itself may still begin: a job may have waited for its turn."""
-    said = level.held["autoUpdateWindow"].value
+def is_wanted_now(level: Level, offered: Candidate | None, now: datetime) -> bool:
+    """Whether what was asked for by itself may still begin: a job may have waited for its turn,
+    while somebody lowered the policy or hid the version. `offered` is that, if it still is."""
+    limit, said = level.held["autoUpdate"].value, level.held["autoUpdateWindow"].value
     opening = _opening(said, now) if said else None
-    is_on = level.held["autoUpdate"].value != OFF
+    is_on = limit != OFF and offered is not None and _fits(offered, limit)
     return bool(is_on and (not said or (opening and opening.is_open(now))))
 
 

@@ -96,7 +96,7 @@ class _CarryingOut:
             if not self._is_done(turn, containers):
                 self._refuse(turn, containers)
                 self._act(turn, containers)
-            self._prove(turn)
+            self._prove(turn, containers)
         except TakenAway:
             raise
         except _LeftAsItWas as error:
@@ -151,7 +151,11 @@ class _CarryingOut:
                     compose.restart(name, look)
 
     def _is_done(self, turn: Turn, containers: list[Container]) -> bool:
-        """Whether Compose did it along with what it comes after, or a worker that was lost."""
+        """Whether Compose did it along with what it comes after, or a worker that was lost.
+
+        One that ended when that went away, and that the engine started again by its policy, is not
+        restarted yet: the engine counts such starts, and begins anew where somebody restarts it.
+        """
         if not containers or not (turn.after or self._run.job.losses):
             return False
         serving = [each for each in containers if each.is_serving]
@@ -160,17 +164,23 @@ class _CarryingOut:
         if self._course.action == Action.START:
             return len(serving) == len(containers)
         started = self._noted(turn.service_name)["started"]
-        return all(each.started_at != started.get(each.id) for each in containers)
+        return all(
+            each.started_at != started.get(each.id) and not each.restarts for each in containers
+        )
 
-    def _prove(self, turn: Turn) -> None:
-        """Raises UpdateFailed, Unhealthy where it is not as it was asked to be."""
+    def _prove(self, turn: Turn, seen: list[Container]) -> None:
+        """Raises UpdateFailed, Unhealthy where it is not as it was asked to be. `seen` are its
+        containers before anything was done: of those that a start leaves alone, as they ran, it
+        does not count how often they had restarted by then."""
         name = turn.service_name
         containers = self._site.containers(name)
+        is_start = self._course.action == Action.START
+        old = frozenset(each.id for each in seen if each.is_serving and is_start)
         try:
             if self._course.action != Action.STOP:
                 was = self._noted(name)["was"]
-                may_end = Was.STOPPED if self._course.action == Action.START else was
-                before = {name: Before(len(containers), may_end)}
+                may_end = Was.STOPPED if is_start else was
+                before = {name: Before(len(containers), may_end, old)}
                 with self._steps.step("wait", name):
                     demands = demands_of(self._site.stack, before)
                     project, engine = self._course.project.name, self._site.engine

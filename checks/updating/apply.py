@@ -21,12 +21,12 @@ from checks.backups.saving import save
 from checks.discovery.job import place_of
 from checks.discovery.projects import EngineUnavailable
 from checks.kinds import Outcome
-from checks.models import Job, JobLog, Replaced, Service, Stack
+from checks.models import Candidate, Job, JobLog, Replaced, Service, Stack
 from checks.run import Cancelled, Run
 from checks.tasks import JobFailed
 from checks.updating import commands, edits, ourselves, telling
 from checks.updating.committing import keep_in_git
-from checks.updating.failing import LeftSo, Unhealthy, UpdateFailed, WorldMoved
+from checks.updating.failing import EngineAway, LeftSo, Unhealthy, UpdateFailed, WorldMoved
 from checks.updating.itself.following import Following
 from checks.updating.itself.papers import is_handed_over
 from checks.updating.keeping import KEEP, name_for
@@ -55,11 +55,12 @@ def apply(run: Run) -> Outcome:
         with site_of(stack, plan.project, steps, patient=resumes) as site:
             return _Applying(run, plan, site).outcome()
     except (UpdateFailed, UnreadableSecret) as error:
-        return _not_begun(run, plan, steps, str(error))
+        return _not_begun(run, plan, steps, error)
 
 
-def _not_begun(run: Run, plan: Plan, steps: Steps, why: str) -> Outcome:
+def _not_begun(run: Run, plan: Plan, steps: Steps, error: Exception) -> Outcome:
     """Where engine or Compose are away. What a lost worker had half done is left so."""
+    why = str(error)
     half_done = Replaced.objects.filter(job_id=run.job.pk, state__in=Replaced.HALF_DONE)
     names = set(half_done.values_list("service", flat=True))
     half_done.update(state=State.UNCLEAR, ended_at=timezone.now())
@@ -67,9 +68,15 @@ def _not_begun(run: Run, plan: Plan, steps: Steps, why: str) -> Outcome:
     for change in plan.changes:
         if not steps.outcome_of(change.service_id):
             outcome = FAILED if change.service_id in names else UNTOUCHED
-            facts = {**telling.facts(change), "error": why, "runs": ""}
+            later = _later(error) if outcome == UNTOUCHED else {}
+            facts = {**telling.facts(change), "error": why, "runs": "", **later}
             steps.became(change.service_id, change.service_name, outcome, **facts)
     return telling.outcome(plan.changes, steps)
+
+
+def _later(error: Exception) -> dict[str, str]:
+    """Nothing is wrong with an update whose engine is away: it is for another time."""
+    return {"late": "yes"} if isinstance(error, EngineAway) else {}
 
 
 class _Applying:
@@ -87,7 +94,9 @@ class _Applying:
                 self._cancelled = self._cancelled or self._steps.are_to_stop()
             if self._is_too_late(change):
                 self._late = True
-                error = _("It may not update itself any more by now: its policy says when.")
+                error = _(
+                    "It may not update itself to that any more by now: a policy or a rule says so."
+                )
                 self._became(change, UNTOUCHED, error=error, late="yes")
             elif why := self._why_not(change):
                 self._became(change, UNTOUCHED, error=why)
@@ -102,8 +111,9 @@ class _Applying:
             return False
         found = Service.objects.with_policies().select_related("stack")
         service = found.filter(pk=change.service_id).first()
+        offered = Candidate.objects.offered().filter(pk=change.candidate_id).first()
         return service is not None and not is_wanted_now(
-            policies.of_service(service), timezone.now()
+            policies.of_service(service), offered, timezone.now()
         )
 
     def _why_not(self, change: Change) -> str:
@@ -137,7 +147,7 @@ class _Applying:
         try:
             row = self._note(change)
         except UpdateFailed as error:
-            self._became(change, UNTOUCHED, error=str(error))
+            self._became(change, UNTOUCHED, error=str(error), **_later(error))
         else:
             self._forward(row, change)
 
@@ -276,7 +286,7 @@ class _Applying:
         words = text % {"name": change.service_name, "why": why}
         self._steps.log(words, level=JobLog.Level.ERROR)
         outcome = UNTOUCHED if self._is_as_before(row) else ROLLED_BACK
-        if failure := put_back(self._site, row, self._edits):
+        if failure := put_back(self._site, row, self._edits, leaves_stopped=True):
             outcome = FAILED
             both = _("%(why)s It could not be put back: %(failure)s")
             why = both % {"why": why, "failure": failure}

@@ -19,7 +19,7 @@ class NotPossible(Conflict):
 
     `reason` is one of `nothing_to_update`, `target_moved`, `arch_mismatch`, `not_running`,
     `files_unreachable`, `files_differ`, `not_editable`, `not_pulled`, `missing`, `archived`,
-    `itself`, `host_off`, `read_only`.
+    `itself`, `host_off`, `read_only`; where nobody looks at the plan also `others_change`.
     """
 
     def __init__(self, reason: str, message: str, **details: Any) -> None:

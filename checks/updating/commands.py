@@ -46,20 +46,26 @@ def ups(change: Change) -> Iterator[tuple[tuple[str, ...], bool]]:
 
 
 def up(
-    services: Sequence[str], scale: Mapping[str, int], major: int, *, anew: bool = False
+    services: Sequence[str],
+    scale: Mapping[str, int],
+    major: int,
+    *,
+    anew: bool = False,
+    starts: bool = True,
 ) -> list[str]:
-    """Start what the files say now, of these services alone, as many of each as there were.
+    """Start what the files say now, of these services alone, as many of each as there were: also
+    where that was one, for the files may say more.
 
     What was planned is here by then, so nothing is built or pulled. With `anew`, containers are
-    replaced in any case.
+    replaced in any case; without `starts` they are made, and no more.
     """
-    options = ["--detach", "--no-deps", "--no-build"]
+    options = ["--detach" if starts else "--no-start", "--no-deps", "--no-build"]
     if major > 1:
         options.append("--pull=never")
     if anew:
         options.append("--force-recreate")
-    counts = ((name, scale.get(name, 1)) for name in services)
-    options += [f"--scale={name}={count}" for name, count in counts if count > 1]
+    counts = ((name, scale.get(name, 0)) for name in services)
+    options += [f"--scale={name}={count}" for name, count in counts if count]
     return ["up", *options, "--", *services]
 
 
@@ -69,8 +75,7 @@ def start(service: str, count: int, major: int) -> list[str]:
     options = ["--detach", "--no-deps", "--no-recreate", "--no-build"]
     if major > 1:
         options.append("--pull=never")
-    if count > 1:
-        options.append(f"--scale={service}={count}")
+    options.append(f"--scale={service}={count}")
     return ["up", *options, "--", service]
 
 

@@ -139,9 +139,11 @@ class Compose:
         *,
         scale: Mapping[str, int],
         anew: bool = False,
+        starts: bool = True,
     ) -> None:
-        """Start what the files say now, of these services alone, as many of each as there were."""
-        self._run(commands.up(services, scale, self.program.major, anew=anew), UP_LIMIT, look)
+        """What `commands.up` says."""
+        called = commands.up(services, scale, self.program.major, anew=anew, starts=starts)
+        self._run(called, UP_LIMIT, look)
 
     def start(self, service: str, look: Callable[[], None], *, count: int) -> None:
         """Start the containers that a service has, and nothing beside."""

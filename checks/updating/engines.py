@@ -32,7 +32,7 @@ from checks.discovery.unreachable import explain
 from checks.discovery.ways import reaching
 from checks.registry.reference import BadReference, parse
 from checks.updating.containers import LONGEST_LINE, Answer, Container, plain, read_container
-from checks.updating.failing import Forbidden, UpdateFailed
+from checks.updating.failing import EngineAway, Forbidden, UpdateFailed
 
 PULL_LIMIT = 3600.0  # seconds, as for a pull by Compose
 PULL_SILENCE = 120.0  # seconds until the engine says more
@@ -283,7 +283,7 @@ class Engine:
             text = _("The Docker Engine refused: %(why)s")
             raise UpdateFailed(text % {"why": str(error.explanation or error)[:500]}) from error
         except (DockerException, RequestException, OSError) as error:
-            raise UpdateFailed(explain(error, self._place)) from error
+            raise EngineAway(explain(error, self._place)) from error
 
 
 @contextmanager
@@ -293,7 +293,7 @@ def engine_at(place: Place, *, timeout: int = CALL_TIMEOUT) -> Iterator[Engine]:
         try:
             client = connect(place, timeout=timeout)
         except (DockerException, RequestException, OSError, ValueError) as error:
-            raise UpdateFailed(explain(error, place)) from error
+            raise EngineAway(explain(error, place)) from error
         try:
             yield Engine(client, place)
         finally:

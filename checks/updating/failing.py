@@ -13,6 +13,10 @@ class Forbidden(UpdateFailed):
     """Whoever stands before the engine lets us only look."""
 
 
+class EngineAway(UpdateFailed):
+    """It does not answer, or cannot be reached."""
+
+
 class Untouchable(UpdateFailed):
     """It is Dockrev itself, or what Dockrev stands on."""
 

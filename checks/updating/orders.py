@@ -93,19 +93,37 @@ def dry_run(order: Order, username: str, *, reason: str) -> str:
     return queue.record(request, outcome)
 
 
-def update(order: Order, username: str, *, reason: str, fingerprint: str = "") -> list[Queued]:
-    """Plan, and queue each plan. With a fingerprint only the very plan that somebody saw.
+def agree(stack: Stack, plan: Plan) -> None:
+    """Whoever asks sees the plan, or takes what comes of it."""
+
+
+def update(
+    order: Order,
+    username: str,
+    *,
+    reason: str,
+    fingerprint: str = "",
+    agrees: Callable[[Stack, Plan], None] = agree,
+) -> list[Queued]:
+    """Plan, and queue each plan. With a fingerprint only the very plan that somebody saw. `agrees`
+    raises NotPossible for one that is not wanted so.
 
     Raises what `plan` does, and Conflict where the plan is another by now or where one of the
     services is being changed by another job.
     """
     planned = plan(order)
+    for stack, each in planned.plans.items():
+        agrees(stack, each)
     prints = [each.fingerprint for each in planned.plans.values()]
     if fingerprint and prints != [fingerprint]:
         text = _("What the update would do has changed since the plan was made. Look at it again.")
         raise Conflict(text, reason="plan_changed", fingerprint=prints[0])
     requests = [
-        _request(order, {stack: each}, {"plan": each.as_json()}, username, reason=reason)
+        # Its warnings are in the language of whoever asks, and its data grows all the time.
+        replace(
+            _request(order, {stack: each}, {"plan": each.as_json()}, username, reason=reason),
+            same=each.fingerprint,
+        )
         for stack, each in planned.plans.items()
     ]
     for request, each in zip(requests, planned.plans.values(), strict=True):

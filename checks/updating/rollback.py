@@ -20,7 +20,7 @@ from checks.run import Cancelled
 from checks.updating import edits
 from checks.updating.docker_login import known
 from checks.updating.failing import Forbidden, Unhealthy, UpdateFailed
-from checks.updating.health import WELL
+from checks.updating.health import WELL, Was
 from checks.updating.images import Files, NotEditable
 from checks.updating.plan import Change, Edit
 from checks.updating.site import Site, runs_now, wait_for_engine
@@ -28,13 +28,16 @@ from checks.updating.site import Site, runs_now, wait_for_engine
 logger = logging.getLogger(__name__)
 
 
-def put_back(site: Site, row: Replaced, among: Sequence[Edit]) -> str:
+def put_back(
+    site: Site, row: Replaced, among: Sequence[Edit], *, leaves_stopped: bool = False
+) -> str:
     """Put a service back, and say why it is not proven that all is as before: nothing where it is.
 
-    It may be done again after it was cut off; Cancelled goes through.
+    With `leaves_stopped` one that was stopped before is not started. It may be done again after it
+    was cut off; Cancelled goes through.
     """
     try:
-        _put_back(site, row, among)
+        _put_back(site, row, among, leaves=_stopped(row) if leaves_stopped else "")
     except Cancelled:
         raise
     except Exception as error:
@@ -50,7 +53,16 @@ def put_back(site: Site, row: Replaced, among: Sequence[Edit]) -> str:
     return ""
 
 
-def _put_back(site: Site, row: Replaced, among: Sequence[Edit]) -> None:
+def _stopped(row: Replaced) -> str:
+    """The service, where it was stopped before. Not where others share its network, which could not
+    be made anew without it."""
+    change = row.planned
+    before = row.before[change.service_name]
+    was_stopped = before["was"] == Was.STOPPED and before.get("serving") == []
+    return change.service_name if was_stopped and {*change.with_it} <= {*change.pulls} else ""
+
+
+def _put_back(site: Site, row: Replaced, among: Sequence[Edit], *, leaves: str) -> None:
     change, steps = row.planned, site.steps
     wait_for_engine(place_of(site.stack.host), steps.look)
     start_stopped(place_of(site.stack.host), steps)
@@ -62,8 +74,8 @@ def _put_back(site: Site, row: Replaced, among: Sequence[Edit]) -> None:
         _bring_back(site, row, change)
     # Nobody can stop and start what he runs in: that is done, or undone, from outside.
     if not change.itself and not site.is_as_before(row):
-        site.up(row)
-        _wait(site, row)
+        site.up(row, leaves=leaves)
+        _wait(site, row, leaves=leaves)
     with steps.step("prove", change.service_name):
         _prove(site, row)
         site.note_what_runs(row.before)
@@ -178,10 +190,10 @@ def _pull_again(site: Site, change: Change) -> None:
     site.engine.pull(name, change.digest, login, site.steps.look)
 
 
-def _wait(site: Site, row: Replaced) -> None:
+def _wait(site: Site, row: Replaced, *, leaves: str) -> None:
     """What did not run well before needs not do so after."""
     try:
-        site.wait(row, is_back=True)
+        site.wait(row, is_back=True, leaves=leaves)
     except Unhealthy as error:
         if error.trouble:
             site.steps.trouble(row.planned.service_name, error.trouble)

@@ -27,7 +27,7 @@ from checks.updating.containers import Container, half_made
 from checks.updating.demands import Demands, demands_of
 from checks.updating.docker_login import private_config
 from checks.updating.engines import Engine, engine_at
-from checks.updating.failing import UpdateFailed
+from checks.updating.failing import EngineAway, UpdateFailed
 from checks.updating.health import Before, Waiting, state_of
 from checks.updating.plan import Project
 from checks.updating.steps import Steps
@@ -95,14 +95,16 @@ class Site:
             if each.id in served
         )
 
-    def up(self, row: Replaced) -> None:
-        """Make the containers anew where they are not what the files and images say."""
+    def up(self, row: Replaced, *, leaves: str = "") -> None:
+        """Make the containers anew where they are not what the files and images say; those of the
+        service that `leaves` names are not started."""
         change = row.planned
         self._clear(row.before)
         scale = {name: int(each["count"]) for name, each in row.before.items()}
         with self.steps.step("up", change.service_name):
             for services, anew in commands.ups(change):
-                self.compose.up(services, self.steps.look, scale=scale, anew=anew)
+                starts = leaves not in services
+                self.compose.up(services, self.steps.look, scale=scale, anew=anew, starts=starts)
 
     def _clear(self, services: Iterable[str]) -> None:
         """Take away what would be in Compose's way, of a call of it that was killed."""
@@ -116,8 +118,9 @@ class Site:
         """Whether what failed is put back without being asked."""
         return demands_of(self.stack, [service]).get(service, Demands()).rolls_back
 
-    def wait(self, row: Replaced, *, is_back: bool = False) -> None:
-        """Raises Unhealthy. What is put back must answer its probes if it did before."""
+    def wait(self, row: Replaced, *, is_back: bool = False, leaves: str = "") -> None:
+        """Raises Unhealthy. What is put back must answer its probes if it did before. The service
+        that `leaves` names is not waited for."""
         demands = demands_of(self.stack, row.before)
         if is_back:
             demands = {
@@ -127,7 +130,10 @@ class Site:
         services = {
             name: Before(each["count"], each["was"], frozenset(each["ids"]))
             for name, each in row.before.items()
+            if name != leaves
         }
+        if not services:
+            return
         with self.steps.step("wait", row.planned.service_name):
             Waiting(self.engine, self.project.name, services, demands, self.steps.look).wait()
 
@@ -168,7 +174,7 @@ def _way(place: Place) -> Iterator[Way]:
         try:
             way = opened.enter_context(way_to(place))
         except OSError as error:
-            raise UpdateFailed(explain(error, place)) from error
+            raise EngineAway(explain(error, place)) from error
         yield way
 
 

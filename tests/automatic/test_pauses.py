@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -9,9 +10,9 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from checks import queue
+from checks import ignoring, queue
 from checks.kinds import Outcome
-from checks.models import Candidate, Job, Pause, Service
+from checks.models import Candidate, Host, Job, Pause, Service
 from checks.tasks import run_job
 from dockrev.models import Schedule
 from tests.automatic.test_asking import targets, tick, wants
@@ -103,20 +104,45 @@ def test_a_cancelled_one_waits_where_it_was_asked_for_by_itself(
     assert Pause.objects.exists() == by_policy
 
 
-def test_one_whose_turn_comes_too_late_waits_for_another_time(
-    row: Service, fake_engine: FakeEngine
-) -> None:
-    """The job stood in a queue until the window had closed: nothing is touched, nothing paused."""
-    [asked] = tick()
+def _window_closed(row: Service) -> None:
     soon = timezone.now() + timedelta(hours=3)
     window = f"{soon:%H:%M}-{soon + timedelta(minutes=1):%H:%M} UTC"
     wants(row, autoUpdateWindow=window)
+
+
+def _policy_lowered(row: Service) -> None:
+    wants(row, "patch")
+
+
+def _version_skipped(row: Service) -> None:
+    ignoring.hide(row.candidates.get(), "ada", timezone.now())
+
+
+@pytest.mark.parametrize("late", [_window_closed, _policy_lowered, _version_skipped])
+def test_one_whose_turn_comes_too_late_waits_for_another_time(
+    row: Service, fake_engine: FakeEngine, late: Callable[[Service], None]
+) -> None:
+    """The job stood in a queue meanwhile: nothing is touched, nothing paused."""
+    [asked] = tick()
+    late(row)
     run_job(asked.pk)
     job = Job.objects.get(pk=asked.pk)
     assert job.status == "cancelled"
     [told] = job.summary["services"]
     assert (told["outcome"], "any more by now" in told["error"]) == ("untouched", True)
     assert all(each.method == "GET" for each in fake_engine.server.asked)
+    assert not Pause.objects.exists()
+
+
+def test_an_engine_that_is_away_pauses_nothing(row: Service) -> None:
+    """It answered when the update was asked for, and not when its turn came."""
+    [asked] = tick()
+    Host.objects.update(docker_host="unix:///nowhere/docker.sock")
+    run_job(asked.pk)
+    job = Job.objects.get(pk=asked.pk)
+    [told] = job.summary["services"]
+    assert (job.status, told["outcome"]) == ("failed", "untouched")
+    assert "no Docker Engine" in told["error"]
     assert not Pause.objects.exists()
 
 

@@ -77,6 +77,16 @@ def test_no_image_names_the_files_that_are_used(
     assert [each.replicas for each in found.services] == [1]
 
 
+def test_the_same_plan_in_another_language_joins(
+    operator: Program, fake_engine: FakeEngine
+) -> None:
+    row = fake_engine.deploy()
+    candidate(row, step="major", tag="2.0.0")  # of which the plan warns, in words
+    first = operator.post(PATH, order(row)).json()
+    answer = operator.call("POST", PATH, order(row), **{"Accept-Language": "zh-Hans"})
+    assert (answer.status_code, answer.json()) == (202, {**first, "reused": True})
+
+
 def test_it_only_shows_a_dry_run(operator: Program, fake_engine: FakeEngine) -> None:
     row = fake_engine.deploy()
     found = candidate(row)
@@ -278,6 +288,7 @@ def test_it_says_that_the_engine_is_away(operator: Program, fake_engine: FakeEng
         ({"scope": "service", "mode": "apply"}, "serviceId"),
         ({"scope": "stack", "mode": "apply"}, "stackId"),
         ({"scope": "all", "mode": "apply", "targets": {}}, "targets"),
+        ({"scope": "all", "mode": "apply", "targets": []}, "targets"),
         ({"scope": "all", "mode": "apply", "targets": [{}]}, "targets.0.serviceId"),
         ({"scope": "all", "mode": "apply", "allowArchMismatch": "yes"}, "allowArchMismatch"),
         ({"scope": "all", "mode": "apply", "fingerprint": "x" * 65}, "fingerprint"),

@@ -18,7 +18,8 @@ from checks.tasks import run_job
 from checks.updating import ourselves
 from checks.updating.compose_cli import Compose
 from dockrev.leases import LEASE
-from tests.engine.updating import SCRIPT, Shop, log_of, outcomes
+from tests.engine.updating import SCRIPT, SERVES, Shop, log_of, outcomes
+from tests.waiting import until
 
 pytestmark = [pytest.mark.engine, pytest.mark.django_db(transaction=True)]
 
@@ -124,6 +125,54 @@ def test_it_stops_between_services_and_before_dockrev_itself(
     assert (job.status, job.summary["error"]) == ("cancelled", "cancelled")
     assert outcomes(job) == {"web": "stopped", "db": "untouched"}
     assert states(shop) == {"db": "running", "web": "exited"}
+
+
+def test_what_restarted_by_itself_meanwhile_is_restarted_all_the_same(
+    shop_2: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that ends when its database goes away, and that the engine starts again."""
+    shop = up(shop_2)
+    wait = "while [ ! -e /end ]; do /bin/busybox sleep 0.1; done; echo > /again; exit 1"
+    shop.push("1", f"if [ -e /again ]; then {SERVES}\nfi; {wait}", name="acme/web")
+    common = f"command: {SCRIPT}, restart: always, stop_grace_period: 1s"
+    shop.write(
+        db=f"image: '{shop.image('1', 'acme/lifecycle')}', {common}",
+        web=f"image: '{shop.image('1', 'acme/web')}', {common}, depends_on: [db]",
+    )
+    shop.up()
+    shop.discover()
+    whole = Compose.restart
+
+    def restart_and_lose(self: Compose, service: str, look: Callable[[], None]) -> None:
+        whole(self, service, look)
+        if service == "db":
+            shop.containers("web")[0].exec_run(["/bin/busybox", "sh", "-c", "echo > /end"])
+            until(lambda: restarts(shop, "web") == [1], what="it has restarted once")
+
+    monkeypatch.setattr(Compose, "restart", restart_and_lose)
+    job = do(shop, Action.RESTART)
+    assert list(outcomes(job).items()) == [("db", "restarted"), ("web", "restarted")], log_of(job)
+    assert [each["service"] for each in job.summary["steps"] if each["step"] == "restart"] == [
+        "db",
+        "web",
+    ]
+    assert restarts(shop, "web") == [0]
+
+
+def test_those_that_ran_already_may_have_restarted_before(shop_2: Shop) -> None:
+    shop = up(shop_2)
+    shop.push("1", f"if [ -e /again ]; then {SERVES}\nfi; echo > /again; exit 1", name="acme/db")
+    shop.write(db=f"image: '{shop.image('1', 'acme/db')}', command: {SCRIPT}, restart: always")
+    shop.up("--scale", "db=2")
+    until(lambda: restarts(shop, "db") == [1, 1], what="they have restarted once")
+    shop.containers("db")[0].stop(timeout=0)
+    shop.discover()
+    job = do(shop, Action.START, "db")
+    assert (job.status, outcomes(job)) == ("success", {"db": "started"}), log_of(job)
+
+
+def restarts(shop: Shop, name: str) -> list[int]:
+    return [each.attrs["RestartCount"] for each in shop.containers(name)]
 
 
 def test_a_log_is_read_and_followed(shop_2: Shop) -> None:

@@ -259,6 +259,20 @@ class TestFaults:
         assert job.status == "success", log_of(job)
         assert (len(shop.containers()), shop.runs()) == (3, {new})
 
+    def test_what_was_scaled_down_stays_so(self, shop_2: Shop) -> None:
+        shop_2.push("1", note="first")
+        shop_2.write(api=api(shop_2) + ", deploy: {replicas: 3}")
+        shop_2.up("--scale", "api=1")
+        shop_2.discover()
+        new = shop_2.push("1", note="second")
+        job = shop_2.update(shop_2.change())
+        assert job.status == "success", log_of(job)
+        assert (len(shop_2.containers()), shop_2.runs()) == (1, {new})
+        [now] = shop_2.containers()
+        # Compose, too, has nothing to do: the number is no part of what a container is made of.
+        shop_2.up("--scale", "api=1")
+        assert [each.id for each in shop_2.containers()] == [now.id]
+
     def test_what_shares_its_network_is_made_anew_with_it(self, shop: Shop) -> None:
         shop.push("1", note="first")
         beside = f"image: '{shop.image('1')}', command: {SCRIPT}, network_mode: 'service:api'"

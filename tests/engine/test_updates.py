@@ -87,6 +87,24 @@ def test_an_image_that_crashes_is_undone(shop: Shop) -> None:
     assert [each.id for each in shop.containers()] == [container.id]
 
 
+def test_what_was_stopped_is_stopped_after_it_was_put_back(shop: Shop) -> None:
+    start(shop)
+    [before] = shop.containers()
+    before.stop(timeout=0)
+    shop.discover()
+    shop.push("1", CRASHES, note="second")
+    job = shop.update(shop.change())
+    assert (job.status, outcomes(job)) == ("rolled_back", {"api": "rolled_back"}), log_of(job)
+    [container] = shop.containers()
+    assert container.image is not None
+    assert before.image is not None
+    assert (container.status, container.image.id) == ("created", before.image.id)
+    assert shop.service().state == Service.State.STOPPED
+    assert container.attrs["State"]["StartedAt"].startswith("0001-")
+    shop.up()
+    assert [each.id for each in shop.containers()] == [container.id]
+
+
 def test_a_newer_version_that_crashes_is_taken_out_of_the_file(shop_2: Shop) -> None:
     old = start(shop_2)
     shop_2.push("2", CRASHES)

@@ -106,7 +106,7 @@ def test_it_starts_only_what_it_is_told_to(stand: Stand) -> None:
     )
     assert stand.called[0][3:] == [
         *("--ansi=never", "up", "--detach", "--no-deps", "--no-build", "--force-recreate"),
-        *("--", "side"),
+        *("--scale=side=1", "--", "side"),
     ]
 
 
@@ -123,7 +123,7 @@ def test_a_plan_without_compose_at_hand_names_it_as_people_do(
     assert compose_cli.shown(plan) == [
         f"{named} --ansi=never pull -- api",
         f"{named} --ansi=never {up} --scale=api=3 -- api",
-        f"{named} --ansi=never {up} --force-recreate -- side",
+        f"{named} --ansi=never {up} --force-recreate --scale=side=1 -- side",
     ]
 
 
