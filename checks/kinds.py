@@ -59,7 +59,8 @@ class JobKind:
     One that `resumes` must, also where somebody wants it cancelled: it left something half done,
     keeps its holds, and finds out by itself how to end that. `role` is who may ask for such a job,
     and for one to be repeated. `given_up` writes what is left where too many workers were lost, in
-    the transaction that ends the job.
+    the transaction that ends the job. One that `goes_on` does not do again after a pause what it
+    did before it: what is asked for meanwhile has it run once more, after that.
     """
 
     name: str
@@ -69,6 +70,7 @@ class JobKind:
     resources: Callable[[Job], list[str]] = lambda job: []
     role: Role = Role.OPERATOR
     resumes: bool = False
+    goes_on: bool = False
     given_up: Callable[[Job], None] = nothing_to_write
 
 

@@ -49,7 +49,7 @@ def _active(keys: Iterable[str]) -> QuerySet[Job, Any]:
         .filter(dedupe_key__in=keys)
         .select_for_update(no_key=True)
         .order_by("dedupe_key")  # so that two who lock several do not wait for each other
-        .values_list("dedupe_key", "pk", "status", *_JOINABLE)
+        .values_list("dedupe_key", "pk", "status", "started_at", *_JOINABLE)
     )
 
 
@@ -128,7 +128,8 @@ def enqueue_after_last(
     """
     asked = {request.dedupe_key: request for request in requests}
     for key, ended in _lately_ended(list(asked), now - pause).items():
-        asked[key] = replace(asked[key], after=ended + pause)
+        # None ends later than now, unless somebody has set the clock back since.
+        asked[key] = replace(asked[key], after=min(ended, now) + pause)
     queued = _enqueue(asked, now)
     return [queued[key] for key in asked]
 
@@ -173,9 +174,12 @@ def _join(asked: Mapping[str, Request], now: datetime) -> dict[str, str]:
     found = _active_one(key=keys[0]) if len(keys) == 1 else _active(keys)
     joined: dict[str, str] = {}
     changed: dict[tuple[str, ...], dict[str, Any]] = {}
-    for key, job_id, status, *values in found:
+    for key, job_id, status, started_at, *values in found:
         before = dict(zip(_JOINABLE, values, strict=True))
-        after = _joined(before, asked[key], now, runs=status == Job.Status.RUNNING)
+        request = asked[key]
+        # What it did before its pause, it did without this news.
+        is_midway = started_at is not None and KINDS[request.kind].goes_on
+        after = _joined(before, request, now, runs=status == Job.Status.RUNNING or is_midway)
         if after != before:
             changed[job_id,] = after
         joined[key] = job_id
@@ -187,7 +191,7 @@ def _join(asked: Mapping[str, Request], now: datetime) -> dict[str, str]:
 def _joined(
     before: dict[str, Any], request: Request, now: datetime, *, runs: bool
 ) -> dict[str, Any]:
-    """What becomes of an active job's columns when a request joins it."""
+    """What becomes of an active job's columns when a request joins it. `runs`: it has begun."""
     after = {
         **before,
         "joined": True,

@@ -14,10 +14,10 @@ from django.utils.translation import ngettext
 
 from dockrev.errors import ApiError
 from dockrev.row_admin import RecordAdmin, RowAdmin
-from integrations import replaying, tracking
+from integrations import replaying, roster, tracking
 from integrations.caller_form import CallerForm
 from integrations.forms import HookAccountForm, HookTargetForm, ReceiverForm
-from integrations.hooks import credentials
+from integrations.hooks import credentials, setup
 from integrations.models import (
     Delivery,
     DeliveryPart,
@@ -48,6 +48,11 @@ class ReceiverAdmin(RowAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return (*self.readonly_fields, "kind") if obj else self.readonly_fields
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """As elsewhere: the first of a kind stays, and so does what an account needs."""
+        may: bool = super().has_delete_permission(request, obj)
+        return may and (obj is None or roster.may_go(obj))
 
 
 @admin.register(TriggerCaller)
@@ -130,6 +135,11 @@ class HookAccountAdmin(RowAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return ("provider", "receiver") if obj else ()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """As elsewhere: GitHub's stays, and so does one whose hooks nobody would find any more."""
+        may: bool = super().has_delete_permission(request, obj)
+        return may and (obj is None or setup.may_go(obj))
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Try a new token, which must wait for the end of the transaction."""

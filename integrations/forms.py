@@ -7,6 +7,7 @@ from collections.abc import Collection
 from typing import Any
 
 from django import forms
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -14,7 +15,7 @@ from django.utils.translation import gettext_lazy
 from checks.registry.reference import is_host_name, normal_host
 from dockrev import authorities
 from dockrev.environment import fits_header
-from dockrev.fields import MASK
+from dockrev.fields import HIDDEN, MASK
 from dockrev.forms import RowForm
 from integrations import rotation
 from integrations.endpoints import check_endpoint
@@ -140,11 +141,14 @@ class HookAccountForm(RowForm):
         return self._checked(url) if url else ""
 
     def clean_callback_url(self) -> str:
-        """Where its last part is the secret, that is kept elsewhere, and encrypted."""
+        """Where its last part is the secret, that is kept elsewhere, and encrypted.
+
+        So is that of another receiver of the kind: nobody may read it here either.
+        """
         url = self.cleaned_data["callback_url"].strip()
         url = self._checked(url) if url else ""
         last = token_of(url)
-        if self._provider().proof == Proof.URL and last and last in self._secrets():
+        if self._provider().proof == Proof.URL and last and self._is_secret(last):
             return url.removesuffix(last).rstrip("/")
         return url
 
@@ -185,6 +189,9 @@ class HookAccountForm(RowForm):
             self.add_error("credential", _("Enter the token again: it would go to another server."))
         if provider.has_user and (kept or data.get("credential")) and not data.get("username"):
             self.add_error("username", _("Whose token is it?"))
+        if "provider" in self.fields and self.instance._state.adding and provider is GitHub:
+            # It is there from the first start, and has a page that shows one.
+            self.add_error("provider", _("Accounts of this provider cannot be added."))
         receiver = data.get("receiver")
         if receiver is not None and receiver.kind != provider.receiver:
             self.add_error("receiver", _("This receiver takes no calls of such hooks."))
@@ -205,9 +212,11 @@ class HookAccountForm(RowForm):
     def _checked(self, url: str) -> str:
         return check_endpoint(url, may_be_plain=self._provider() is not GitHub)
 
-    def _secrets(self) -> set[str]:
-        row = Receiver.objects.filter(pk=self.instance.receiver_id).first()
-        return {row.secret, row.previous_secret} - {""} if row else set()
+    def _is_secret(self, last: str) -> bool:
+        """Whether it is a receiver's token, or what stands for one where a URL is shown."""
+        hashed = token_hash(self._provider().receiver, last)
+        same = Q(path_token_hash=hashed) | Q(previous_token_hash=hashed)
+        return last == HIDDEN or Receiver.objects.filter(same).exists()
 
 
 def _is_same(one: str, other: str) -> bool:

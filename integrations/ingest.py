@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -106,8 +106,13 @@ def take(kind: str, incoming: Incoming, *, address: str) -> Answer:
 
     Raises InvalidSignature, RateLimited or InvalidArgument, and then nothing is stored.
     """
+    taking = partial(_proven, kind, incoming, address)
     try:
-        return together.do(partial(_proven, kind, incoming, address))
+        try:
+            return together.do(taking)
+        except IntegrityError:
+            # The worker found it in its sender's list at this moment, and stored it: a duplicate.
+            return together.do(taking)
     except _Off as off:
         tallies.while_off(str(off))
         return Answer(200, Decision.IGNORED, "disabled")
@@ -226,10 +231,11 @@ def _store(row: Entry, reading: Reading, incoming: Incoming, **origin: bool) -> 
 def _same_call(row: Entry, key: str, reading: Reading, now: datetime) -> str:
     """The delivery that a call repeats, if any.
 
-    Where an equal key means the same call for a while only, an older one gives its key up.
+    Where an equal key means the same call for a while only, an older one gives its key up; so does
+    one of a time that is yet to come, because somebody has set the clock back.
     """
     for pk, received_at in _known(receiver=row.pk, key=key):
-        if reading.same_for is None or now < received_at + reading.same_for:
+        if reading.same_for is None or abs(now - received_at) < reading.same_for:
             return str(pk)
         Delivery.objects.filter(pk=pk).update(dedupe_key=pk)
     return ""

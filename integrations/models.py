@@ -12,6 +12,8 @@ from integrations import receivers
 from integrations.hooks.provider import MAX_HOOK_ID
 from integrations.paths import token_hash
 
+MAX_OWNER = 150  # characters of an owner's name that are looked for
+
 
 class Paced(models.Model):
     """Its calls are counted for a minute from the first: see `integrations.pace`."""
@@ -322,7 +324,7 @@ class HookTarget(models.Model):
     )
     full_name = models.CharField(_("name"), max_length=300)
     name_key = models.CharField(max_length=300, editable=False)  # full_name in lower case
-    owner_key = models.CharField(max_length=150, editable=False)  # its owner in lower case
+    owner_key = models.CharField(max_length=MAX_OWNER, editable=False)  # its owner in lower case
     visibility = models.CharField(_("visibility"), max_length=16, blank=True, editable=False)
     archived = models.BooleanField(_("archived there"), default=False, editable=False)
     disabled = models.BooleanField(_("disabled there"), default=False, editable=False)
@@ -374,4 +376,5 @@ class HookTarget(models.Model):
     def set_keys(self) -> None:
         """What follows from the name. Only what is made in bulk needs to be told."""
         self.name_key = self.full_name.lower()
-        self.owner_key = self.name_key.partition("/")[0]
+        # As much as fits: owners elsewhere than at GitHub, where nobody asks by it, may be longer.
+        self.owner_key = self.name_key.partition("/")[0][:MAX_OWNER]

@@ -9,6 +9,7 @@ from typing import Any
 from dockrev.fields import HIDDEN
 
 MOST = 256 * 1024  # bytes that a page shows
+LONGEST = 4 * MOST  # characters that they may become, set out on lines
 SECRETS = {"secret", "token", "access_token", "password", "authorization"}
 
 
@@ -20,15 +21,13 @@ class Readable:
 
 
 def readable(body: bytes | memoryview) -> Readable:
-    """JSON with its members on lines of their own and its secrets hidden; anything else, or too
-    much, as it came."""
+    """JSON with its members on lines of their own, where that does not make it very long, and its
+    secrets hidden; anything else, or too much, as it came."""
     raw = bytes(body)
     if len(raw) > MOST:
         return Readable(raw[:MOST].decode("utf-8", "replace"), len(raw), cut=True)
     try:
-        written = json.dumps(
-            json.loads(raw, object_hook=_without_secrets), indent=2, ensure_ascii=False
-        )
+        written = _set_out(json.loads(raw, object_hook=_without_secrets))
         # JSON can name half a surrogate pair, which no answer could hold.
         text = written.encode("utf-8", "backslashreplace").decode()
     except (ValueError, RecursionError):
@@ -43,6 +42,18 @@ def pasteable(body: bytes | memoryview, most: int) -> str:
     if HIDDEN in shown.text or shown.cut:
         return shown.text
     return raw[:most].decode("utf-8", "replace")
+
+
+def _set_out(data: Any) -> str:
+    """On lines; or on one, where it is nested so deep that the lines would be mostly blanks: what
+    a sender wrote in little must not become a hundred times as much here."""
+    parts, length = [], 0
+    for part in json.JSONEncoder(indent=2, ensure_ascii=False).iterencode(data):
+        length += len(part)
+        if length > LONGEST:
+            return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+        parts.append(part)
+    return "".join(parts)
 
 
 def _without_secrets(members: dict[str, Any]) -> dict[str, Any]:

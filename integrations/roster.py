@@ -111,6 +111,11 @@ def remove(row: Receiver) -> None:
     row.delete()
 
 
+def may_go(row: Receiver) -> bool:
+    """Whether `remove` would remove it."""
+    return not (_is_first(row) or row.accounts.exists())
+
+
 def _rows() -> QuerySet[Receiver]:
     return Receiver.objects.defer("secret", "previous_secret", "learned")
 

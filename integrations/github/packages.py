@@ -32,9 +32,11 @@ def load() -> Packages:
     receiver = Receiver.objects.filter(kind=GitHubPackages.kind).first()
     if receiver is None:
         raise LookupError("no receiver of GitHub Packages: migrate has not run")
-    account, _made = HookAccount.objects.get_or_create(
-        receiver=receiver, provider=HookAccount.Provider.GITHUB, defaults={"name": "GitHub"}
-    )
+    github = HookAccount.Provider.GITHUB
+    # The first: the admin let people add another once, which has no page.
+    account = HookAccount.objects.filter(receiver=receiver, provider=github).first()
+    if account is None:
+        account = HookAccount.objects.create(receiver=receiver, provider=github, name="GitHub")
     account.receiver = receiver  # the same row, read already
     return Packages(receiver, account)
 

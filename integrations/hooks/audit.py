@@ -58,7 +58,13 @@ def audit(run: Run) -> Outcome:
 
 
 KIND = JobKind(
-    "hooks.audit", cluster="long", repeatable=True, run=audit, resources=resources, role=Role.ADMIN
+    "hooks.audit",
+    cluster="long",
+    repeatable=True,
+    run=audit,
+    resources=resources,
+    role=Role.ADMIN,
+    goes_on=True,
 )
 
 

@@ -38,4 +38,5 @@ KIND = JobKind(
     run=remove,
     resources=resources,
     role=Role.ADMIN,
+    goes_on=True,
 )

@@ -79,6 +79,11 @@ def form_of(row: HookAccount, given: Mapping[str, Any]) -> HookAccountForm:
     return HookAccountForm(data, instance=row)
 
 
+def may_go(row: HookAccount) -> bool:
+    """Whether `forget` would forget it as it is."""
+    return row.provider != GitHub.key and not targets.with_hook(row).exists()
+
+
 @transaction.atomic
 def forget(row: HookAccount, *, leave_hooks: bool = False) -> None:
     """Raises Conflict while hooks would be left behind that nobody could find any more."""

@@ -47,7 +47,13 @@ def sync(run: Run) -> Outcome:
 
 
 KIND = JobKind(
-    "hooks.sync", cluster="long", repeatable=True, run=sync, resources=resources, role=Role.ADMIN
+    "hooks.sync",
+    cluster="long",
+    repeatable=True,
+    run=sync,
+    resources=resources,
+    role=Role.ADMIN,
+    goes_on=True,
 )
 
 

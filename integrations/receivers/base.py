@@ -269,12 +269,14 @@ class NotAnObject(ValueError):
     """The text is not JSON, not an object, or nested too deep."""
 
 
-def json_part(incoming: Incoming) -> bytes:
+def json_part(incoming: Incoming, *, most: int | None = None) -> bytes:
     """The JSON itself: the body, or the `payload` field of a hook that sends forms. Raises
-    NotAnObject."""
+    NotAnObject, also for a form of more than `most` bytes."""
     kind = incoming.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
         return incoming.body
+    if most is not None and len(incoming.body) > most:
+        raise NotAnObject
     try:
         fields = parse_qs(incoming.body.decode("ascii"), max_num_fields=10)
     except ValueError:

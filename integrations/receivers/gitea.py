@@ -1,7 +1,8 @@
 """Gitea and Forgejo: the packages of an owner.
 
-Followed: "Webhooks" in both documentations. Both sign the raw body, whether JSON or a form, with
-HMAC-SHA256, and send the signature under several names. Their test button sends a push of sources.
+Followed: "Webhooks" in both documentations, and their own code where these are silent
+(services/webhook, `PayloadContent`). Both sign the JSON with HMAC-SHA256, also where a form carries
+it, and send the signature under several names. Their test button sends a push of sources.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from django.utils.translation import gettext_lazy as _
 
 from checks.registry.reference import is_digest
 from integrations.receivers.base import (
+    BadProof,
     Example,
     ImageEvent,
     Incoming,
+    NotAnObject,
     Setup,
     Verdict,
     hmac_sha256,
@@ -29,12 +32,14 @@ from integrations.receivers.images import host_and_path
 from integrations.receivers.one_event import OneEvent, by_id, image, named
 
 SYSTEMS = ("x-forgejo-", "x-gitea-")  # Forgejo sends both
+# A package takes a few thousand. Whoever calls, proven or not, has all of a form decoded.
+MAX_FORM = 64 * 1024
 
 
 class Gitea(OneEvent):
     kind: ClassVar[str] = "gitea"
     label: ClassVar[str] = "Gitea, Forgejo"
-    proof: ClassVar[str] = "X-Gitea-Signature or X-Forgejo-Signature: HMAC-SHA256 of the body"
+    proof: ClassVar[str] = "X-Gitea-Signature or X-Forgejo-Signature: HMAC-SHA256 of the JSON"
     shows_rejections: ClassVar[bool] = True
     docs: ClassVar[str] = "gitea.md"
     steps = (
@@ -49,7 +54,7 @@ class Gitea(OneEvent):
         given, prefix = _sent(incoming, "signature"), ""
         if not given:
             given, prefix = incoming.headers.get("x-hub-signature-256", ""), "sha256="
-        return verify_hmac_sha256(secrets, given, incoming.body, prefix=prefix)
+        return verify_hmac_sha256(secrets, given, _signed(incoming), prefix=prefix)
 
     def payload(self, incoming: Incoming) -> bytes:
         return json_part(incoming)
@@ -109,7 +114,16 @@ class Gitea(OneEvent):
         )
 
     def prove(self, incoming: Incoming, secret: str) -> Incoming:
-        return with_header(incoming, "x-gitea-signature", hmac_sha256(secret, incoming.body))
+        return with_header(incoming, "x-gitea-signature", hmac_sha256(secret, json_part(incoming)))
+
+
+def _signed(incoming: Incoming) -> bytes:
+    """What is signed. Raises BadProof where that cannot be told."""
+    try:
+        part = json_part(incoming, most=MAX_FORM)
+    except NotAnObject:
+        raise BadProof from None
+    return part
 
 
 def _sent(incoming: Incoming, name: str) -> str:

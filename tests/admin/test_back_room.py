@@ -22,7 +22,7 @@ from integrations.models import Delivery, DeliveryPart, HookAccount, HookTarget,
 from notifications import announce
 from notifications.models import Channel, Notification
 from tests.pages.rows import candidate, delivery, job
-from tests.people import person
+from tests.people import Program, person
 from tests.rows import github_receiver, service
 
 pytestmark = pytest.mark.django_db
@@ -187,6 +187,52 @@ def test_it_keeps_a_repository_until_its_hook_is_gone(back_room: Client) -> None
     assert HookTarget.objects.count() == 1
 
 
+def _deleted(client: Client, row: Any) -> bool:
+    """Whether it is gone, after its page and the list were asked to delete it."""
+    base = f"/admin/{row._meta.label_lower.replace('.', '/')}/"
+    client.post(f"{base}{row.pk}/delete/", {"post": "yes"})
+    chosen = {"action": "delete_selected", "_selected_action": row.pk, "post": "yes"}
+    client.post(base, chosen)
+    return not type(row).objects.filter(pk=row.pk).exists()
+
+
+class TestWhatStays:
+    """What the pages and the API refuse to delete or to add, the admin does, too."""
+
+    def test_the_first_receiver_of_a_kind(self, back_room: Client) -> None:
+        first = Receiver.objects.get(kind="quay")
+        second = Receiver.objects.create(kind="quay", name="Second")
+        assert not _deleted(back_room, first)
+        assert _deleted(back_room, second)
+
+    def test_a_receiver_that_an_account_needs(self, back_room: Client) -> None:
+        second = Receiver.objects.create(kind="quay", name="Second")
+        account = HookAccount.objects.create(provider="quay", name="Quay", receiver=second)
+        assert not _deleted(back_room, second)
+        assert _deleted(back_room, account)
+        assert _deleted(back_room, second)
+
+    def test_the_account_of_github(self, back_room: Client) -> None:
+        assert not _deleted(back_room, HookAccount.objects.get())
+
+    def test_an_account_with_hooks(self, back_room: Client) -> None:
+        receiver = Receiver.objects.get(kind="quay")
+        account = HookAccount.objects.create(provider="quay", name="Quay", receiver=receiver)
+        target = HookTarget.objects.create(account=account, full_name="acme/api", hook_id="7")
+        assert not _deleted(back_room, account)
+        HookTarget.objects.filter(pk=target.pk).update(hook_id="")
+        assert _deleted(back_room, account)
+
+    def test_one_account_of_github(self, back_room: Client) -> None:
+        path = "/admin/integrations/hookaccount/add/"
+        receiver = github_receiver()
+        given = {**_form(back_room, path), "receiver": receiver.pk, "name": "Second"}
+        assert back_room.post(path, {**given, "provider": "github"}).status_code == 200
+        assert HookAccount.objects.count() == 1
+        HookAccount.objects.create(provider="github", name="Second", receiver=receiver)
+        assert back_room.get("/settings/github-packages").status_code == 200
+
+
 def test_it_tries_a_token_once_that_is_saved(
     back_room: Client, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
 ) -> None:
@@ -310,3 +356,34 @@ def test_it_hides_by_rules_made_in_the_admin_and_shows_again(back_room: Client) 
     assert back_room.post(path, chosen).status_code == 302
     row.refresh_from_db()
     assert (row.status, IgnoreRule.objects.count()) == ("update_available", 0)
+
+
+class TestTokensInCallbackUrls:
+    """Whoever pastes the address as a receiver shows it pastes the secret, which is kept there."""
+
+    PLACE = "https://dockrev.example.com/api/webhooks/quay"
+    TOKENS = ("of-the-first-receiver", "of-the-second-receiver")
+
+    @pytest.mark.parametrize("last", [*TOKENS, "••••"])
+    def test_none_is_kept(self, back_room: Client, last: str) -> None:
+        first, second = (
+            Receiver.objects.get(kind="quay"),
+            Receiver(kind="quay", name="Second"),
+        )
+        for row, token in zip((first, second), self.TOKENS, strict=True):
+            row.secret = token
+            row.save()
+        path = "/admin/integrations/hookaccount/add/"
+        given = {"provider": "quay", "receiver": first.pk, "name": "Quay", "verify_tls": "on"}
+        given["callback_url"] = f"{self.PLACE}/{last}/"
+        assert back_room.post(path, given).status_code == 302
+        account = HookAccount.objects.get(provider="quay")
+        assert account.callback_url == self.PLACE
+        account.callback_url = ""
+        account.save(update_fields=["callback_url"])
+        moved = {"callbackUrl": f"{self.PLACE}/{last}"}
+        api = Program(person("admin", name="program"))
+        answer = api.patch(f"/api/hook-accounts/{account.pk}", moved)
+        assert answer.json()["callbackUrl"] == f"{self.PLACE}/••••"
+        account.refresh_from_db()
+        assert account.callback_url == self.PLACE

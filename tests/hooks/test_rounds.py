@@ -6,13 +6,15 @@ from collections.abc import Callable
 
 import pytest
 from django.db import connections
+from django.utils import timezone
 
 from checks import queue
 from checks.models import Job
 from checks.tasks import run_job
+from integrations import rotation
 from integrations.hooks import asking
 from integrations.hooks import round as rounds
-from integrations.models import HookAccount, HookTarget
+from integrations.models import HookAccount, HookTarget, Receiver
 from tests.fake_github.server import FakeGitHub
 from tests.hooks.doing import Sync, Track, asked, done, result, said
 
@@ -76,6 +78,54 @@ class TestThePause:
         assert said(job) == {"acme/a": "created", "acme/b": "created"}
         assert "resumesAt" not in job.summary
         assert asked(github) == ["GET acme/b/hooks", "POST acme/b/hooks"]
+
+
+@pytest.fixture
+def paused(github: FakeGitHub, account: HookAccount, track: Track) -> Job:
+    """A sync that made the hook of acme/a, and waits with that of acme/b."""
+    for name in ("acme/a", "acme/b"):
+        track(name)
+    github.fail("POST", "/repos/acme/b/hooks", "rate_limit", retry_in=3600)
+    job = done(asking.sync(account, username="ada", reason="ui"))
+    assert (job.status, said(job)) == ("queued", {"acme/a": "created"})
+    return job
+
+
+def go_on(job: Job) -> Job:
+    """Do the rest, and then all that came of what was asked for in the pause."""
+    for _run in range(2):
+        Job.objects.active().filter(pk=job.pk).update(not_before=job.created_at)
+        run_job(job.pk)
+    job.refresh_from_db()
+    assert job.status == "success"
+    return job
+
+
+class TestNewsInAPause:
+    """What was done before the pause was done without it."""
+
+    def test_a_new_secret_gets_to_every_hook(self, github: FakeGitHub, paused: Job) -> None:
+        receiver = Receiver.objects.get(kind="github-packages")
+        new = rotation.rotate(receiver, timezone.now(), username="ada", reason="ui")
+        assert said(go_on(paused)) == {"acme/a": "updated", "acme/b": "noop"}
+        secrets = [hook.secret for name in ("acme/a", "acme/b") for hook in github.hooks(name)]
+        assert secrets == [new, new]
+        receiver.refresh_from_db()
+        assert not receiver.previous_secret
+
+    def test_what_is_not_wanted_any_more_loses_its_hook(
+        self, github: FakeGitHub, account: HookAccount, paused: Job
+    ) -> None:
+        HookTarget.objects.filter(name_key="acme/a").update(selected=False)
+        assert asking.sync(account, username="ada", reason="ui").reused
+        assert said(go_on(paused))["acme/a"] == "deleted"
+        assert not github.hooks("acme/a")
+
+    def test_the_rest_is_not_hurried(self, account: HookAccount, paused: Job) -> None:
+        until = paused.not_before
+        asking.sync(account, username="ada", reason="ui")
+        paused.refresh_from_db()
+        assert paused.not_before == until
 
 
 class TestErrorsInside:

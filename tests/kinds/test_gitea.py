@@ -20,6 +20,7 @@ from tests.senders import SECRET, outcome, post, receiver, send
 pytestmark = pytest.mark.django_db
 
 KIND = "gitea"
+FORM = "application/x-www-form-urlencoded"
 DIGEST = f"sha256:{'d1' * 32}"
 
 
@@ -64,11 +65,16 @@ def test_it_leads_to_the_service_that_runs_what_was_pushed(client: Client) -> No
 def test_it_takes_each_signature_of_each_body(
     client: Client, header: str, prefix: str, form: bool
 ) -> None:
+    """Also where a form carries the JSON: what both sign is the JSON, before they encode it."""
     receiver(KIND)
-    text = json.dumps(package())
+    text = json.dumps(package(note="é & +"))
     raw = urlencode({"payload": text}).encode() if form else text.encode()
-    kind = "application/x-www-form-urlencoded" if form else "application/json"
-    signed = {"content-type": kind, header: prefix + mac(raw), "x-forgejo-event": "package"}
+    kind = FORM if form else "application/json"
+    signed = {
+        "content-type": kind,
+        header: prefix + mac(text.encode()),
+        "x-forgejo-event": "package",
+    }
     answer = post(client, KIND, Incoming(signed, raw))
     assert outcome(answer).images == ["git.example:3000/acme/api:1.2.0"]
 
@@ -93,6 +99,20 @@ def test_it_refuses_every_other(client: Client, headers: dict[str, str]) -> None
     answer = post(client, KIND, Incoming({"content-type": "application/json", **headers}, b"{}"))
     assert answer.status_code == 401
     assert not Delivery.objects.exists()
+
+
+@pytest.mark.parametrize("raw", [b"payload=%FF", b"nothing=1", b"&" * 20, "payload=é".encode()])
+def test_it_refuses_a_form_that_carries_nothing_signed(client: Client, raw: bytes) -> None:
+    receiver(KIND)
+    signed = {"content-type": FORM, "x-gitea-signature": mac(raw)}
+    assert post(client, KIND, Incoming(signed, raw)).status_code == 401
+
+
+def test_it_decodes_no_long_form_for_a_stranger(client: Client) -> None:
+    receiver(KIND)
+    raw = b"payload=" + b"%41" * 30_000
+    signed = {"content-type": FORM, "x-gitea-signature": mac(b"A" * 30_000)}
+    assert post(client, KIND, Incoming(signed, raw)).status_code == 401
 
 
 def test_it_takes_a_version_that_is_a_digest(client: Client) -> None:

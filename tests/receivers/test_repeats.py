@@ -45,6 +45,20 @@ class TestRepeats:
         assert body["deliveryId"] == first["deliveryId"]
         assert Job.objects.count() == 1
 
+    def test_it_knows_one_that_another_process_stored_meanwhile(
+        self, client: Client, service: Service, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The worker brings in missed calls, which may come all the same at that moment."""
+        first = deliver(client, published(), delivery="same").json()
+        known: Any = ingest._known
+        looks: list[list[Any]] = [[]]
+        monkeypatch.setattr(
+            ingest, "_known", lambda **what: looks.pop() if looks else known(**what)
+        )
+        again = deliver(client, published(), delivery="same")
+        assert (again.status_code, again.json()["reason"]) == (200, "duplicate_delivery")
+        assert again.json()["deliveryId"] == first["deliveryId"]
+
     def test_it_acts_on_a_second_try_where_the_first_stored_nothing(
         self, client: Client, service: Service
     ) -> None:
