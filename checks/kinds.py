@@ -58,9 +58,10 @@ class JobKind:
 
     One that `resumes` must, also where somebody wants it cancelled: it left something half done,
     keeps its holds, and finds out by itself how to end that. `role` is who may ask for such a job,
-    and for one to be repeated. `given_up` writes what is left where too many workers were lost, in
-    the transaction that ends the job. One that `goes_on` does not do again after a pause what it
-    did before it: what is asked for meanwhile has it run once more, after that.
+    and for one to be repeated. `given_up` writes what is left where too many workers were lost, or
+    where an error ended it, in the transaction that ends the job. One that `goes_on` does not do
+    again after a pause what it did before it: what is asked for meanwhile has it run once more,
+    after that.
     """
 
     name: str

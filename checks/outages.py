@@ -52,6 +52,7 @@ def look() -> None:
     if hosts:
         _end(hosts, announce.HOST_BACK, _of_host, now)
         _begin(hosts.exclude(seen_at=None), announce.HOST_UNREACHABLE, _of_host, now)
+        _look_again(hosts, now)
     if registries:
         used = Counter(Service.objects.present().values_list("registry", flat=True))
         _forget_unused(registries, used)
@@ -102,6 +103,12 @@ def _known(rows: QuerySet[Registry]) -> QuerySet[Registry]:
     unknown = [Service.Status.UNKNOWN, Service.Status.ERROR]
     checked = Service.objects.present().exclude(status__in=unknown)
     return rows.exclude(~Q(host__in=checked.values("registry")), last_ok_at=None)
+
+
+def _look_again(rows: QuerySet[Host], now: datetime) -> None:
+    """Where discovery was told to come seldom, an hour would never be seen."""
+    if rows.filter(reached_at=None, unreachable_at__lt=now - ASKED_AGAIN).exists():
+        queue.enqueue(queue.Request(kind="discovery", reason=Job.Reason.SCHEDULE))
 
 
 def _ask_again(rows: QuerySet[Registry], now: datetime) -> None:

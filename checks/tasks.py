@@ -62,5 +62,7 @@ def cancelled(run: Run) -> Outcome:
 
 
 def _failed(run: Run, message: str) -> Outcome:
+    """Whatever ended it, what it left half done is written down, and people hear of it."""
     run.log(message, level=JobLog.Level.ERROR)
-    return Outcome({**run.summary, "error": message}, status=Job.Status.FAILED)
+    summary = {**run.summary, "error": message}
+    return Outcome(summary, status=Job.Status.FAILED, write=KINDS[run.job.kind].given_up)

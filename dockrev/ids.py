@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import time
-from datetime import UTC, datetime
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
@@ -17,11 +16,3 @@ def new_id(prefix: str) -> str:
     number = milliseconds << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS)
     digits = "".join([_PAIRS[number >> shift & 1023] for shift in range(120, -10, -10)])
     return f"{prefix}_{digits}"
-
-
-def made_at(id_: str) -> datetime:
-    """When `new_id` made an id. ValueError for what is none."""
-    number = 0
-    for digit in id_.rpartition("_")[2][:10]:
-        number = number << 5 | _ALPHABET.index(digit)
-    return datetime.fromtimestamp(number / 1000, UTC)

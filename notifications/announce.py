@@ -78,6 +78,7 @@ WHEN = {  # they come, in a sentence
 QUIET = f"{NEW_VERSION}:quiet"
 # Those that are about images, and so all that a channel may hear of that takes images alone.
 OF_IMAGES = {NEW_VERSION, JOB_FINISHED}
+_BACK = {HOST_UNREACHABLE: HOST_BACK, REGISTRY_UNREACHABLE: REGISTRY_BACK}
 COMPANY = timedelta(milliseconds=250)  # how long a new message waits for others of its kind
 
 
@@ -183,9 +184,24 @@ def unreachable(kind: str, found: Sequence[Outage], now: datetime) -> int:
     """
     content = contents.outages(found, now)
     hearing = [row for row in _hearing(kind) if row.wants(kind)]
+    _withdraw(_BACK.get(kind, ""), {each.id for each in found}, now)
     for channel in hearing:
         _write(channel, kind, content, now)
     return len(hearing)
+
+
+def _withdraw(kind: str, ids: set[str], now: datetime) -> None:
+    """What waits for the end of quiet hours and says that these are back is not true any more, and
+    would be the last word on what is out of reach again."""
+    held = Notification.objects.waiting().filter(attempts=0, next_attempt_at__gt=now)
+    rows = held.filter(kind=kind)
+    for row in rows.select_for_update():
+        left = [each for each in row.content["found"] if each["id"] not in ids]
+        if not left:
+            row.delete()
+        elif len(left) < len(row.content["found"]):
+            row.content = {**row.content, "found": left}
+            row.save(update_fields=["content"])
 
 
 def digest(
@@ -251,6 +267,10 @@ def _tell(
     unsent = Notification.objects.filter(channel=channel, group_key=group)
     while True:
         if row := unsent.select_for_update().first():
+            if row.next_attempt_at is None:
+                # It was given up before any try, and nothing that joins it would ever be sent.
+                Notification.objects.filter(pk=row.pk).update(group_key=None)
+                continue
             row.content = joined(row.content, content)
             row.save(update_fields=["content"])
             return

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django import forms
 from django.conf import settings
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -147,7 +149,15 @@ class ChannelForm(RowForm):
         if self.instance.enabled:
             self.instance.disabled_reason = ""
         self.instance.paused_until = None  # whoever changed something wants it tried
+        is_new = self.instance._state.adding
         super().write()
+        if not is_new and {"quiet_from", "quiet_to", "quiet_days"} & set(self.changed_data):
+            self._hold_anew(timezone.now())
+
+    def _hold_anew(self, now: datetime) -> None:
+        """What waited for the end of the quiet hours that were waits for that of those that are."""
+        held = self.instance.notifications.waiting().filter(next_attempt_at__gt=now)
+        held.update(next_attempt_at=self.instance.quiet_until(now) or now)
 
 
 def _is_id(item: object) -> bool:

@@ -67,6 +67,7 @@ def message(notification: Notification, now: datetime) -> Message:
         topic=said.topic,
         urgent=announce.is_urgent(notification.kind, content),
         language=language,
+        tried_since=notification.due_since,
     )
 
 

@@ -24,11 +24,11 @@ from django.utils.translation import gettext as _
 
 from dockrev import languages
 from dockrev.fields import UnreadableSecret
-from notifications import messages
+from notifications import announce, messages
 from notifications.announce import NEW_VERSION
 from notifications.channels import TRANSPORTS
-from notifications.channels.base import Message, PartlyTaken, SendError
-from notifications.models import Attempt, Channel, Notification
+from notifications.channels.base import Message, OwedToSome, PartlyTaken, SendError
+from notifications.models import Attempt, Channel, Notification, NotificationQuerySet
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def claim(channel_id: str, now: datetime) -> Notification | None:
     due = Notification.objects.due(now).filter(
         channel__in=Channel.objects.to_send_to(now).filter(pk=channel_id)
     )
-    first = due.order_by("next_attempt_at", "pk").values_list("pk", flat=True).first()
+    first = _first(due, now)
     if first is None:
         return None
     # Newer images that are found from now on need a message of their own.
@@ -66,6 +66,19 @@ def claim(channel_id: str, now: datetime) -> Notification | None:
     # The configuration comes when it is needed, where it may be found that it cannot be read.
     rows = Notification.objects.select_related("channel").defer("channel__config")
     return rows.get(pk=first) if taken else None
+
+
+def _first(due: NotificationQuerySet, now: datetime) -> str | None:
+    """The id of the first of these. What was not taken in time waits for the end of the channel's
+    quiet hours, as what comes in them does; what somebody sends again does not."""
+    rows = due.select_related("channel").defer("channel__config", "said")
+    while (row := rows.order_by("next_attempt_at", "pk").first()) is not None:
+        was_tried = row.due_since is not None
+        until = row.channel.quiet_until(now) if was_tried else None
+        if until is None or announce.is_urgent(row.kind, row.content):
+            return row.pk
+        due.filter(pk=row.pk).update(next_attempt_at=until)
+    return None
 
 
 class Broken(SendError):
@@ -155,11 +168,17 @@ def _failed(row: Notification, error: SendError, took: int) -> None:
     if outcome is Outcome.AGAIN:
         changes = {"status": Status.WAITING}
         if _gives_way(row, error, now):
-            changes["next_attempt_at"] = now + _pause(row.due_since, now)
+            wanted = error.retry_after if isinstance(error, OwedToSome) else None
+            pause = max(wanted or timedelta(), _pause(row.due_since, now))
+            changes["next_attempt_at"] = now + pause
     changes["error"] = str(error)[:MAX_ERROR]
     with transaction.atomic():
         said = {"answer": error.status, "excerpt": error.excerpt[:MAX_EXCERPT]}
-        if _release(row, outcome, changes, took_ms=took, **said):
+        if not _release(row, outcome, changes, took_ms=took, **said):
+            return
+        if isinstance(error, OwedToSome):
+            works(row.channel, now, last_sent_at=now, last_error=changes["error"])
+        else:
             _let_rest(row.channel, error, now)
 
 
@@ -180,9 +199,10 @@ def _release(row: Notification, outcome: str, changes: Mapping[str, Any], **fact
 
 def _gives_way(row: Notification, error: SendError, now: datetime) -> bool:
     """Whether a failure may be about the message alone: an answer that does not speak of too much
-    or say when to come again, an error of ours, or one that stays."""
+    or say when to come again, one that others had no part in, an error of ours, or one that
+    stays."""
     of_channel = error.status in (None, TOO_MANY) or error.retry_after is not None
-    if isinstance(error, Broken) or not of_channel:
+    if isinstance(error, Broken | OwedToSome) or not of_channel:
         return True
     return now - _since(row.due_since, now) > OUTAGE
 

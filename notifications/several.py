@@ -10,8 +10,10 @@ MOST = 200
 
 
 def switch_on(ids: Sequence[str]) -> int:
-    """Switch these on, and forget why they were off. Returns how many there are."""
-    return Channel.objects.filter(pk__in=ids).update(enabled=True, disabled_reason="")
+    """Switch these on, forget why they were off, and try them at once, whatever they were told
+    before. Returns how many there are."""
+    changes = {"enabled": True, "disabled_reason": "", "paused_until": None}
+    return Channel.objects.filter(pk__in=ids).update(**changes)
 
 
 def switch_off(ids: Sequence[str]) -> int:

@@ -1,6 +1,7 @@
-"""What becomes of services, and who hears of it, where a job is given up after many lost workers.
+"""What becomes of services, and who hears of it, where a job is given up after many lost workers,
+or where an error ended it that nobody foresaw.
 
-It is written in the transaction that ends the job, by whoever found its last worker dead.
+It is written in the transaction that ends the job, by whoever ends it.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ def give_up_update(job: Job) -> None:
 def give_up_rollback(job: Job) -> None:
     row = Replaced.objects.filter(pk=job.params["replaced"]).first()
     if row is None:
+        telling.tell(job)
         return
     begun = Replaced.objects.filter(pk=row.pk, state=State.UNDOING)
     changed = begun.update(state=State.UNCLEAR, ended_at=timezone.now())

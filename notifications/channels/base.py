@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, ABCMeta, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django import forms
@@ -28,8 +28,10 @@ class Message:
     `payload` is the whole of it, for machines; its members `human` and `links` are for people.
     `image` is the one image that all of it is about; None where there are more, or none. `topic`
     names what it is about where that comes again, such as a service: messages of one topic belong
-    together. `urgent` is what somebody has to see to. `language` is what its words are in.
-    `is_example`: its facts are made up, and it is sent to be looked at.
+    together, and a newer one may take the place of one that nobody has seen yet. `urgent` is what
+    somebody has to see to. `language` is what its words are in. `tried_since` is when the first
+    try began; None: it is this one. `is_example`: its facts are made up, and it is sent to be
+    looked at.
     """
 
     id: str
@@ -39,6 +41,7 @@ class Message:
     topic: str = ""
     urgent: bool = False
     language: str = "en"
+    tried_since: datetime | None = None
     is_example: bool = False
 
     @property
@@ -103,6 +106,11 @@ class PartlyTaken(SendError):
 
     def __init__(self, text: str, *, status: int | None = None) -> None:
         super().__init__(text, status=status, final=True)
+
+
+class OwedToSome(SendError):
+    """Some of those whom it was for have it, and the others may take it at another time. The
+    channel works: this message alone is tried again."""
 
 
 class _AbstractForm(DeclarativeFieldsMetaclass, ABCMeta):

@@ -16,7 +16,6 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from dockrev import ids
 from dockrev.fields import MASK
 from notifications.channels import smtp, smtp_url
 from notifications.channels.base import Message, PageForm, PartlyTaken, SendError, Transport
@@ -101,7 +100,9 @@ def _whose(url: SmtpUrl) -> tuple[str, int, str, bool]:
 
 
 def _is_young(message: Message) -> bool:
-    return timezone.now() - ids.made_at(message.id) < PATIENCE
+    """Since the first try: until then it may have waited for the end of quiet hours."""
+    since = message.tried_since
+    return since is None or timezone.now() - since < PATIENCE
 
 
 def _own_name(message: Message) -> str:

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from notifications import push_keys, push_parcels, push_sending
-from notifications.channels.base import Message, PartlyTaken, SendError, Transport
+from notifications.channels.base import Message, OwedToSome, PartlyTaken, SendError, Transport
 from notifications.push_keys import BadKey
 from notifications.push_models import PushSubscription
 from notifications.push_sending import Came, Outcome, Tried
@@ -126,7 +126,7 @@ class WebPush(Transport):
 
 
 def _raise_for(tried: Sequence[Tried], *, had: int) -> None:
-    """Raise SendError where somebody is still owed the message, or where nobody took it;
+    """Raise OwedToSome where somebody is still owed the message, SendError where nobody took it;
     PartlyTaken where who did not take it never will."""
     outcomes = [outcome for _row, outcome in tried]
     took = had + sum(outcome.came is Came.TAKEN for outcome in outcomes)
@@ -138,10 +138,11 @@ def _raise_for(tried: Sequence[Tried], *, had: int) -> None:
         and not (took and row.failing_since and row.failing_since < given_up)
     ]
     if later:
-        pauses = [outcome.retry_after for outcome in later if outcome.retry_after]
-        raise SendError(
-            _words(later), status=later[-1].status, retry_after=max(pauses, default=None)
-        )
+        pauses = [outcome.retry_after or timedelta() for outcome in later]
+        if took:
+            raise OwedToSome(_words(later), status=later[-1].status, retry_after=max(pauses))
+        # Anybody may subscribe a browser whose service says "tomorrow": it speaks for no other.
+        raise SendError(_words(later), status=later[-1].status, retry_after=min(pauses) or None)
     refused = [each for each in outcomes if each.came in (Came.REFUSED, Came.LATER)]
     if took and refused:
         raise PartlyTaken(_words(refused), status=refused[-1].status)

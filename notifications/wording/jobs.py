@@ -8,7 +8,6 @@ from typing import Any
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy, ngettext
 
-from notifications.announce import JOB_FINISHED
 from notifications.contents import MAX_NAMED
 from notifications.facts import RESTORE, ROLLBACK
 from notifications.wording import Said, lines
@@ -36,8 +35,7 @@ def job_finished(content: dict[str, Any]) -> Said:
         "log": job["log"],
         "human": _words(job, found),
     }
-    topic = lines.topic_of(JOB_FINISHED, found or [job])
-    return Said(own, topic)
+    return Said(own, lines.topic_of(found or [job]))
 
 
 _MOMENTS = {"createdAt": "created_at", "startedAt": "started_at", "finishedAt": "finished_at"}
@@ -96,6 +94,7 @@ _TITLES: dict[str, dict[str, Promise]] = {
     RESTORE: {
         "success": gettext_lazy("A backup of %(name)s was restored"),
         "failed": gettext_lazy("A backup of %(name)s could not be restored"),
+        "cancelled": gettext_lazy("The restore of a backup of %(name)s was cancelled"),
     },
 }
 

@@ -35,13 +35,11 @@ def name_of(service: dict[str, Any]) -> str:
     return f"{service['stack_name']} / {service['service_name']}"
 
 
-def topic_of(kind: str, found: list[dict[str, Any]]) -> str:
-    """The service, where all of it is about one; else the stack; else the kind alone."""
+def topic_of(found: list[dict[str, Any]]) -> str:
+    """The service, where all of it is about one. What is about several is about others than the
+    next message is, and must not be replaced by it."""
     services = {each["service_id"] for each in found} - {""}
-    stacks = {each["stack_id"] for each in found} - {""}
-    if len(services) == 1:
-        return f"service:{services.pop()}"
-    return f"{kind}:{stacks.pop()}" if len(stacks) == 1 else kind
+    return f"service:{services.pop()}" if len(services) == 1 else ""
 
 
 def service_links(found: list[dict[str, Any]], job_id: str) -> dict[str, Any]:

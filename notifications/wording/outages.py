@@ -135,8 +135,8 @@ _PAGES = {
 
 
 def _topic(kind: str, found: list[dict[str, Any]]) -> str:
-    """That something is back belongs to that it was not there."""
-    return f"{_MEMBERS[kind]}:{found[0]['id']}" if len(found) == 1 else _MEMBERS[kind]
+    """That something is back belongs to that it was not there; several are others each time."""
+    return f"{_MEMBERS[kind]}:{found[0]['id']}" if len(found) == 1 else ""
 
 
 def _outage(one: dict[str, Any], at: datetime, *, is_over: bool) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from notifications.announce import NEW_VERSION
 from notifications.contents import MAX_NAMED
 from notifications.wording import Said, lines
 
@@ -25,7 +24,7 @@ def new_versions(content: dict[str, Any]) -> Said:
         "links": lines.service_links(found, check["job_id"]),
         "human": _words(found),
     }
-    return Said(own, lines.topic_of(NEW_VERSION, found))
+    return Said(own, lines.topic_of(found))
 
 
 def _words(found: list[dict[str, Any]]) -> dict[str, str]:

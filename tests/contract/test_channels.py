@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from dockrev.fields import HIDDEN, MASK
 from notifications import announce, trying
@@ -214,11 +216,14 @@ class TestSeveral:
         bulk = f"{CHANNELS}/bulk"
         off = admin.post(bulk, {"ids": [one, two, "chn_nobody"], "action": "disable"})
         assert off.json() == {"changed": 2}
-        Channel.objects.filter(pk=one).update(disabled_reason="It answered 410 Gone.")
+        tomorrow = timezone.now() + timedelta(days=1)
+        Channel.objects.filter(pk=one).update(
+            disabled_reason="It answered 410 Gone.", paused_until=tomorrow
+        )
         assert admin.post(bulk, {"ids": [one], "action": "enable"}).json() == {"changed": 1}
         known = {each["id"]: each for each in admin.get(CHANNELS).json()["channels"]}
         assert [known[each]["enabled"] for each in (one, two, three)] == [True, False, True]
-        assert known[one]["disabledReason"] is None
+        assert (known[one]["disabledReason"], known[one]["restsUntil"]) == (None, None)
         assert admin.post(bulk, {"ids": [one, two], "action": "delete"}).json() == {"changed": 2}
         assert Channel.objects.get().pk == three
 

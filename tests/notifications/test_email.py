@@ -14,11 +14,11 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-import time_machine
 from django.utils import timezone
 
 from dockrev import preferences
 from dockrev.ids import new_id
+from notifications import announce, trying
 from notifications.announce import ANOMALY, NEW_VERSION
 from notifications.channels import smtp, smtp_url
 from notifications.channels.base import Message, PartlyTaken, SendError
@@ -241,11 +241,11 @@ class TestRefusals:
         assert [len(kept.recipients) for kept in server.kept] == [3]
 
     def test_it_waits_for_none_too_long(self, mail_server: StartsMail) -> None:
-        server, mail = mail_server(), new_id("ntf")
+        server = mail_server()
         server.refusals = {"bob@example.org": "452 mailbox full"}
-        later = timezone.now() + PATIENCE + timedelta(minutes=1)
-        with time_machine.travel(later), pytest.raises(PartlyTaken):
-            send(server.url(THREE), id=mail)
+        since = timezone.now() - PATIENCE - timedelta(minutes=1)
+        with pytest.raises(PartlyTaken):
+            send(server.url(THREE), tried_since=since)
         assert [len(kept.recipients) for kept in server.kept] == [2]
 
     @pytest.mark.parametrize(("answer", "final"), [("550 no", True), ("450 later", False)])
@@ -442,6 +442,25 @@ class TestThroughTheOutbox:
         assert (row.status, len(server.kept)) == ("sent", 1)
         assert row.error.startswith("It was sent, but not to 1 recipient")
         assert Channel.objects.get().last_error == row.error
+
+    def test_it_waits_for_all_however_long_ago_it_was_written(
+        self, mail_server: StartsMail
+    ) -> None:
+        """As after quiet hours."""
+        server = mail_server()
+        server.refusals = {"bob@example.org": "450 greylisted"}
+        self.channel(server.url(THREE))
+        tell()
+        send_all(timedelta(hours=9))
+        server.refusals = {}
+        send_all(timedelta(hours=9, minutes=10))
+        assert [len(kept.recipients) for kept in server.kept] == [3]
+
+    @pytest.mark.parametrize("kind", announce.EVENTS)
+    def test_it_takes_every_example(self, mail_server: StartsMail, kind: str) -> None:
+        server = mail_server()
+        tried = trying.try_out(self.channel(server.url()), kind)
+        assert (tried.error, len(server.kept)) == ("", 1)
 
     def test_it_escapes_what_strangers_wrote(self, mail_server: StartsMail) -> None:
         server = mail_server()

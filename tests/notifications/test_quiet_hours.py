@@ -12,8 +12,9 @@ import time_machine
 from django.test import Client
 from django.utils import timezone
 
-from notifications import announce
+from notifications import announce, outbox
 from notifications.announce import (
+    HOST_BACK,
     HOST_UNREACHABLE,
     JOB_FINISHED,
     NEW_VERSION,
@@ -21,6 +22,8 @@ from notifications.announce import (
     NewVersion,
     Outage,
 )
+from notifications.channels import TRANSPORTS
+from notifications.channels.base import Message, SendError, Transport
 from notifications.messages import message
 from notifications.models import Channel, Notification
 from notifications.quiet import DAYS, Hours
@@ -113,6 +116,21 @@ class TestClocks:
         assert hours.until(evening) == datetime(2026, 10, 25, 1, 30, tzinfo=UTC)
 
 
+class TestGivenUp:
+    """What ended without a try takes no news along."""
+
+    def test_news_of_a_later_night_is_sent(self, channel: Channel) -> None:
+        found(at(23), news())
+        Channel.objects.update(enabled=False)
+        outbox.recover(at(8, day=2))
+        Channel.objects.update(enabled=True)
+        found(at(23, day=2), news("web", image="ghcr.io/acme/web:1"))
+        [row] = Notification.objects.waiting()
+        assert row.next_attempt_at == at(7, day=3)
+        assert [new["service_id"] for new in row.content["found"]] == ["svc_web"]
+        assert Notification.objects.filter(status="failed").count() == 1
+
+
 class TestWaiting:
     def test_what_is_not_urgent_waits_until_they_are_over(self, channel: Channel) -> None:
         found(at(23), news())
@@ -124,6 +142,20 @@ class TestWaiting:
         outage = Outage("hst_1", "nas", at(21), "", 1, "/")
         announce.unreachable(HOST_UNREACHABLE, [outage], at(23))
         assert due() == [at(23)] * 2
+
+    def test_nothing_is_said_to_be_back_that_is_gone_again(self, channel: Channel) -> None:
+        nas, pi = (
+            Outage(f"hst_{name}", name, at(22), "No.", services=2, path="/")
+            for name in ("nas", "pi")
+        )
+        announce.unreachable(HOST_BACK, [nas], at(23))
+        announce.unreachable(HOST_BACK, [nas, pi], at(23, 10))
+        announce.unreachable(HOST_UNREACHABLE, [nas], at(25))
+        rows = Notification.objects.order_by("next_attempt_at")
+        assert [(row.kind, [one["name"] for one in row.content["found"]]) for row in rows] == [
+            (HOST_UNREACHABLE, ["nas"]),
+            (HOST_BACK, ["pi"]),
+        ]
 
     def test_nothing_waits_at_another_time(self, channel: Channel) -> None:
         announce.job_finished(job(), [changed()], at(12))
@@ -151,6 +183,50 @@ class TestWaiting:
         assert due() == [at(7, day=1)] * 2
 
 
+class TestTriedAgain:
+    @pytest.fixture
+    def failing(self, channel: Channel, monkeypatch: pytest.MonkeyPatch) -> list[SendError]:
+        errors: list[SendError] = []
+
+        class Failing(Transport):
+            def send(self, message: Message) -> None:
+                if errors:
+                    raise errors[0]
+
+        monkeypatch.setitem(TRANSPORTS, channel.kind, Failing)
+        return errors
+
+    def work(self, channel: Channel, now: datetime) -> int:
+        with time_machine.travel(now, tick=False):
+            count = 0
+            while row := outbox.claim(channel.pk, now):
+                outbox.send(row)
+                count += 1
+        return count
+
+    def test_what_was_not_taken_in_the_evening_waits_for_the_morning(
+        self, channel: Channel, failing: list[SendError]
+    ) -> None:
+        failing.append(SendError("Nobody is there."))
+        announce.job_finished(job(), [changed()], at(21, 58))
+        announce.job_finished(job("failed", id="job_2"), [changed()], at(21, 59))
+        assert self.work(channel, at(21, 59)) == 1
+        failing.clear()
+        assert self.work(channel, at(23)) == 1
+        sent = Notification.objects.get(status="sent")
+        assert sent.content["job"]["status"] == "failed"
+        assert self.work(channel, at(6, 59, day=1)) == 0
+        assert self.work(channel, at(7, day=1)) == 1
+
+    def test_what_somebody_sends_again_does_not_wait(
+        self, channel: Channel, failing: list[SendError]
+    ) -> None:
+        announce.job_finished(job(), [changed()], at(21))
+        assert self.work(channel, at(21)) == 1
+        assert outbox.send_again(Notification.objects.get().pk, at(23))
+        assert self.work(channel, at(23)) == 1
+
+
 class TestSetting:
     @pytest.fixture
     def admin(self) -> Program:
@@ -168,6 +244,21 @@ class TestSetting:
         every = admin.patch(path, {"quietHours": {"from": "22:00", "to": "07:30"}}).json()
         assert every["quietHours"]["days"] == list(DAYS)
         assert admin.patch(path, {"quietHours": None}).json()["quietHours"] is None
+
+    @pytest.mark.parametrize(
+        ("hours", "sent_at"),
+        [(None, at(23, 30)), ({"from": "22:00", "to": "09:00"}, at(9, day=1))],
+    )
+    def test_what_waits_follows_them(
+        self, admin: Program, channel: Channel, hours: object, sent_at: datetime
+    ) -> None:
+        found(at(23), news())
+        with time_machine.travel(at(23, 30), tick=False):
+            path = f"{CHANNELS}/{channel.pk}"
+            assert admin.patch(path, {"name": "other"}).status_code == 200
+            assert due() == [at(7, day=1)]
+            assert admin.patch(path, {"quietHours": hours}).status_code == 200
+        assert due() == [sent_at]
 
     @pytest.mark.parametrize(
         "hours",

@@ -239,6 +239,14 @@ class TestHost:
         host.refresh_from_db()
         assert not host.is_unreachable
 
+    def test_it_is_asked_again_where_discovery_comes_seldom(self) -> None:
+        seen(NOW - MINUTE, engine=True)
+        seen(NOW, engine=False)
+        look(NOW + 15 * MINUTE)
+        assert not Job.objects.exists()
+        look(NOW + 16 * MINUTE)
+        assert Job.objects.get().kind == "discovery"
+
     def test_a_short_absence_is_no_news(self) -> None:
         seen(NOW - MINUTE, engine=True)
         seen(NOW, engine=False)

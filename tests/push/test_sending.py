@@ -90,6 +90,17 @@ class TestMessage:
         assert "topic" not in third
         assert browser.shown[-1]["tag"] == "ntf_3"
 
+    def test_one_about_several_services_replaces_none_about_others(
+        self, channel: Channel, subscribe: Subscribes
+    ) -> None:
+        browser = subscribe()
+        for names in ("ab", "cd"):
+            tell(*(news(name, image=f"ghcr.io/acme/{name}:1") for name in names))
+            send_all()
+        first, second = browser.shown
+        assert first["tag"] != second["tag"]
+        assert not any("topic" in asked.headers for asked in browser.asked)
+
     @pytest.mark.parametrize("text", ["a line\n" * 2000, "界" * 5000, '"\\' * 4000, "\x01" * 2000])
     def test_it_is_cut_to_what_every_service_takes(
         self, channel: Channel, subscribe: Subscribes, text: str
@@ -196,13 +207,43 @@ class TestMany:
     def test_it_waits_as_long_as_it_is_told_to(
         self, channel: Channel, subscribe: Subscribes
     ) -> None:
-        first, second = subscribe(), subscribe()
+        fine, first, second = subscribe(), subscribe(), subscribe()
         first.answers = [Reply(429, headers={"Retry-After": "120"})]
         second.answers = [Reply(429, headers={"Retry-After": "30"})]
         error = refused(channel)
         assert (error.final, error.status) == (False, 429)
         assert error.retry_after == timedelta(seconds=120)
         assert str(error) == f"2 browsers did not take it. {HOST} answered 429."
+        assert len(fine.shown) == 1
+
+    def test_one_that_wants_to_be_left_alone_speaks_for_no_other(
+        self, channel: Channel, subscribe: Subscribes
+    ) -> None:
+        first, second = subscribe(), subscribe()
+        first.answers = [Reply(503, headers={"Retry-After": "86400"})]
+        second.answers = [Reply(503, headers={"Retry-After": "30"})]
+        assert refused(channel).retry_after == timedelta(seconds=30)
+
+    def test_one_that_does_not_take_it_holds_up_no_message_to_others(
+        self, channel: Channel, subscribe: Subscribes
+    ) -> None:
+        """A viewer may subscribe whatever answers like this for days."""
+        fine, broken = subscribe(), subscribe(Program(person("viewer", "eve")))
+        broken.answers = [Reply(503, headers={"Retry-After": "86400"})] * 3
+        for name in ("a", "b", "c"):
+            tell(news(name, image=f"ghcr.io/acme/{name}:1"))
+            send_all()
+        assert len(fine.shown) == 3
+        channel.refresh_from_db()
+        assert (channel.paused_until, channel.failing_since) == (None, None)
+        rows = Notification.objects.all()
+        assert {row.status for row in rows} == {"waiting"}
+        tomorrow = timezone.now() + timedelta(hours=23)
+        assert all(row.next_attempt_at and row.next_attempt_at > tomorrow for row in rows)
+        broken.answers = []
+        with time_machine.travel(timezone.now() + timedelta(days=1, minutes=1)):
+            send_all()
+        assert (len(fine.shown), len(broken.shown)) == (3, 3)
 
     @pytest.mark.parametrize(
         ("said", "wait"),

@@ -20,6 +20,7 @@ from checks.updating import job as going
 from checks.updating.plan import Change, Plan, Project
 from checks.updating.steps import Steps
 from notifications.models import Channel, Notification
+from notifications.wording.jobs import title_of
 from tests.rows import service
 from tests.updating.replaced import updated
 
@@ -175,6 +176,62 @@ def test_channels_hear_of_a_restore_that_failed(restore: str, end: str, error: s
     content = Notification.objects.get().content
     assert (content["job"]["kind"], content["job"]["status"]) == ("backup.restore", "failed")
     assert error in content["job"]["error"]
+
+
+@pytest.fixture
+def breaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody foresaw."""
+
+    def broken(*_given: object, **_named: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr("checks.updating.apply.site_of", broken)
+    monkeypatch.setattr("checks.backups.restoring.place_of", broken)
+
+
+@pytest.mark.usefixtures("breaks")
+def test_channels_hear_of_an_update_that_an_error_of_ours_ended() -> None:
+    config = json.dumps({"url": "https://example.com/"})
+    Channel.objects.create(kind="webhook", name="sink", events=["job_finished"], config=config)
+    row = service()
+    plan = Plan(row.stack_id, row.stack.host_id, Project("shop", "/srv", ()), (change(row),))
+    request = queue.Request("update", "policy", params={"plan": plan.as_json()})
+    job_id = queue.enqueue(request).job_id
+    half_done = updated(row, job_id=job_id, state=Replaced.State.CHANGING, ended_at=None)
+    run_job(job_id)
+    content = Notification.objects.get().content
+    assert (content["job"]["id"], content["job"]["status"]) == (job_id, "failed")
+    assert "An error inside Dockrev" in content["job"]["error"]
+    assert [each["outcome"] for each in content["found"]] == ["failed"]
+    half_done.refresh_from_db()
+    assert half_done.state == "unclear"
+
+
+@pytest.mark.usefixtures("breaks")
+@pytest.mark.parametrize("why", ["an error of ours", "the backup is gone"])
+def test_channels_hear_of_a_restore_that_could_not_begin(restore: str, why: str) -> None:
+    config = json.dumps({"url": "https://example.com/"})
+    Channel.objects.create(kind="webhook", name="sink", events=["job_finished"], config=config)
+    if why == "the backup is gone":
+        Backup.objects.update(service=None)
+    run_job(restore)
+    content = Notification.objects.get().content
+    assert (content["job"]["kind"], content["job"]["status"]) == ("backup.restore", "failed")
+
+
+def test_channels_hear_of_a_rollback_whose_way_back_is_gone() -> None:
+    config = json.dumps({"url": "https://example.com/"})
+    Channel.objects.create(kind="webhook", name="sink", events=["job_finished"], config=config)
+    row = updated(service())
+    job_id = going.ask_to_go_back(row.service, "ada").job_id
+    row.delete()
+    run_job(job_id)
+    content = Notification.objects.get().content
+    assert (content["job"]["kind"], content["job"]["status"]) == ("rollback", "failed")
+
+
+def test_a_restore_that_was_cancelled_has_words() -> None:
+    assert title_of("backup.restore", "cancelled", "shop / api")
 
 
 def test_channels_hear_of_a_rollback_that_is_given_up() -> None:
