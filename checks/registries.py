@@ -152,7 +152,11 @@ def _used(host: str = "") -> dict[str, dict[str, Any]]:
     found = rows.annotate(
         used=Count("pk"),
         wrong=Count("pk", filter=~Q(error="")),
-        asked=Max("checked_at", filter=Q(error="")),
+        # An image that was built here, or has no tag, is decided without its registry.
+        asked=Max(
+            "checked_at",
+            filter=Q(error="") & ~Q(tag="") & ~Q(status="unknown", running_digests=[]),
+        ),
     )
     names = ("services", "failing", "checked_at")
     return {each[0]: dict(zip(names, each[1:], strict=True)) for each in found}

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
@@ -66,7 +67,8 @@ def change_policy(request: PageRequest, stack_id: str, service_id: str) -> HttpR
         return _service_page(request, service, form)
     form.write(request.user.get_username())
     messages.success(request, _("The policy of %(name)s is saved.") % {"name": service.name})
-    return redirect("service", stack_id, service_id)
+    # A browser would keep the form's #policy, and the message is at the top.
+    return redirect(reverse("service", args=[stack_id, service_id]) + "#main")
 
 
 def _service(stack_id: str, service_id: str) -> Service:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
 
-from django.http import HttpRequest, HttpResponse
+from django.contrib.auth import middleware
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.http import url_has_allowed_host_and_scheme
 
 Next = Callable[[HttpRequest], HttpResponse]
 CONTENT_SECURITY_POLICY = (
@@ -24,3 +29,16 @@ class ContentSecurityPolicy:
         response = self.get_response(request)
         response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
         return response
+
+
+class LoginRequired(middleware.LoginRequiredMiddleware):
+    """Django's own; who pressed a button after the session was over comes back to its page."""
+
+    def handle_no_permission(self, request: HttpRequest, view_func: Any) -> HttpResponseRedirect:
+        if request.method in {"GET", "HEAD"}:
+            return super().handle_no_permission(request, view_func)
+        # Most addresses that a form is sent to have no page of their own, and would answer 405.
+        came_from = request.headers.get("Referer", "")
+        ours = url_has_allowed_host_and_scheme(came_from, allowed_hosts={request.get_host()})
+        place = urlsplit(came_from)._replace(scheme="", netloc="").geturl() if ours else "/"
+        return redirect_to_login(place, self.get_login_url(view_func))

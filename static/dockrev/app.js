@@ -69,6 +69,21 @@ document.addEventListener(
 document.addEventListener("htmx:afterSwap", followLogs);
 followLogs();
 
+// What comes anew keeps what was open in it, and the keyboard's place where no id keeps that.
+const named = (e) => e.href || e.dataset.copy || e.ariaLabel || e.textContent;
+const alike = (e) => Array.from(document.getElementsByTagName(e.localName)).filter((each) => named(each) === named(e));
+let kept = [];
+document.addEventListener("htmx:beforeSwap", () => {
+  const all = [document.activeElement, ...document.querySelectorAll("[open] > summary")];
+  kept = all.map((e) => [e, alike(e).indexOf(e)]);
+});
+document.addEventListener("htmx:afterSwap", () => {
+  const came = kept.map(([e, at]) => (e.isConnected ? null : alike(e)[at]));
+  for (const summary of came.slice(1)) summary?.parentElement.toggleAttribute("open", true);
+  if (document.activeElement === document.body) came[0]?.focus({ preventScroll: true });
+  kept = [];
+});
+
 // A page that nobody sees does not ask; it asks as soon as it is seen again.
 document.addEventListener("htmx:beforeRequest", (event) => {
   if (document.hidden && event.detail.requestConfig.verb === "get") event.preventDefault();

@@ -204,3 +204,15 @@ def test_it_fits_where_there_is_nothing(open_page: Open, complaints: list[str]) 
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     assert all("404" in each for each in complaints)
     complaints.clear()
+
+
+def test_the_bar_of_a_phone_never_hides_what_the_keyboard_comes_to(open_page: Open) -> None:
+    row = service()
+    page = open_page("operator", size=PHONE, path=f"/services/{row.stack_id}/{row.pk}")
+    page.get_by_label("Tracks").focus()
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        assert page.evaluate(
+            "document.activeElement.getBoundingClientRect().bottom"
+            " <= document.querySelector('.rail').getBoundingClientRect().top"
+        ), page.evaluate("document.activeElement.outerHTML")

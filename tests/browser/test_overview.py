@@ -190,3 +190,25 @@ def test_it_follows_the_system_s_colours(open_page: Open) -> None:
     page = open_page(scheme="dark", path="/sign-in")
     ground = "getComputedStyle(document.documentElement).backgroundColor"
     assert page.evaluate(ground) == "rgb(15, 20, 27)"
+
+
+def test_what_comes_anew_keeps_the_keyboard_and_what_is_open(open_page: Open) -> None:
+    service()
+    page = open_page("operator")
+
+    def come_anew() -> None:
+        page.evaluate("document.getElementById('live').dataset.old = 'yes'")
+        page.evaluate("htmx.trigger(document.body, 'changed')")
+        expect(page.locator("#live[data-old]")).to_have_count(0)
+
+    link = page.get_by_role("link", name="Policy shop")
+    link.focus()
+    come_anew()
+    expect(link).to_be_focused()
+    page.get_by_label("More for shop").press("Enter")
+    come_anew()
+    expect(page.get_by_role("button", name="Stop stack")).to_be_visible()
+    expect(page.get_by_label("More for shop")).to_be_focused()
+    page.keyboard.press("Escape")
+    come_anew()
+    expect(page.get_by_role("button", name="Stop stack")).to_be_hidden()

@@ -46,3 +46,17 @@ def test_it_says_on_a_phone_what_a_label_says(open_page: Open) -> None:
     expect(page.get_by_text("The label dockrev.include cannot be read")).to_be_visible()
     expect(page.get_by_label("Tracks")).to_have_count(0)
     expect(page.get_by_text("The label dockrev.track says so")).to_be_visible()
+
+
+def test_a_rejected_policy_is_seen_and_the_page_stays_alive(open_page: Open) -> None:
+    row = service()
+    page = open_page("operator", path=f"/services/{row.stack_id}/{row.pk}")
+    page.get_by_label("Only tags that match").fill("([")
+    page.get_by_role("button", name="Save the policy").click()
+    expect(page.get_by_text("Nothing was saved.")).to_be_in_viewport()
+    Service.objects.update(error="The registry is gone.")
+    page.evaluate("htmx.trigger(document.body, 'changed')")
+    expect(page.get_by_text("The registry is gone.")).to_be_visible()
+    page.get_by_label("Only tags that match").fill("^1")
+    page.get_by_role("button", name="Save the policy").click()
+    expect(page.get_by_text("The policy of api is saved.")).to_be_in_viewport()

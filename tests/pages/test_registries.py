@@ -52,6 +52,14 @@ class TestList:
         assert "can be added now" in page(admin)
         assert "can be added now" not in page(viewer)
 
+    def test_it_does_not_say_that_one_answers_that_nobody_asked(self, viewer: Client) -> None:
+        pinned = f"sha256:{'a' * 64}"
+        service("mine/local:1.0", name="built here")
+        service(f"mine/pinned@{pinned}", name="pinned", running=(pinned,))
+        Service.objects.update(checked_at=timezone.now())
+        Service.objects.filter(name="pinned").update(status="up_to_date")
+        assert "docker.io https as nobody 2 services not asked yet" in page(viewer)
+
     def test_it_lists_those_that_services_use_and_those_that_were_entered(
         self, viewer: Client, docker_config: Path
     ) -> None:
@@ -60,7 +68,7 @@ class TestList:
         docker_config.write_text(json.dumps({"auths": login, "credHelpers": helpers}))
         for image in ("nginx:1", "quay.io/a/b:1", "quay.io/a/c:1", "gcr.io/a/b:1"):
             service(image, name=image)
-        Service.objects.update(checked_at=timezone.now())
+        Service.objects.update(checked_at=timezone.now(), status="up_to_date")
         entered(authorities=Authority().pem)
         said = page(viewer)
         assert "docker.io https as nobody 1 service just now" in said

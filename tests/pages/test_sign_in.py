@@ -25,6 +25,20 @@ def test_it_sends_strangers_to_the_sign_in_page_and_back(client: Client) -> None
     assert response.headers["Location"] == "/sign-in?next=/queue%3Fshow%3Dfailed"
 
 
+def test_it_leads_back_to_the_page_of_a_button_pressed_after_the_session_was_over(
+    client: Client,
+) -> None:
+    for referer, place in {
+        "http://testserver/settings/schedules/check": "/settings/schedules/check",
+        "http://testserver/queue?show=failed": "/queue%3Fshow%3Dfailed",
+        "https://evil.example/": "/",
+        "": "/",
+    }.items():
+        headers = {"Referer": referer} if referer else {}
+        response = client.post("/settings/schedules/check/run", headers=headers)
+        assert response.headers["Location"] == f"/sign-in?next={place}"
+
+
 def test_it_signs_in(client: Client, person: Callable[[str], User]) -> None:
     person("viewer")
     assert sign_in(client, PASSWORD) == "/"

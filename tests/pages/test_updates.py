@@ -49,7 +49,7 @@ def test_it_shows_the_plan_and_starts_it(operator: Client, fake_engine: FakeEngi
         "3 \N{MINUS SIGN} was image: ghcr.io/acme/api:1.2.0 "
         "3 + becomes image: ghcr.io/acme/api:1.3.0"
     ) in page
-    assert "up --detach --no-deps --no-build --pull=never -- api" in page
+    assert "up --detach --no-deps --no-build --pull=never --scale=api=1 -- api" in page
     form = form_of(answer.content)
     assert form["candidate"] == found.pk
     answer = operator.post(path_of(row), form)
