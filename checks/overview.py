@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Count, Exists, Max, OuterRef, Q
+from django.db.models import Count, Exists, Min, OuterRef, Q
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -232,7 +232,8 @@ def _totals() -> dict[str, Any]:
     return Service.objects.current().aggregate(
         services=Count("pk"),
         updates=Count("pk", filter=updates),
-        checked_at=Max("checked_at"),
+        # The oldest, of those that are still checked: a check of one says nothing of all.
+        checked_at=Min("checked_at", filter=Q(missing_since=None)),
     )
 
 

@@ -72,6 +72,7 @@ class RuleForm(IgnoreRuleForm):
             (Scope.STACK, _("one stack")),
             (Scope.SERVICE, _("one service")),
         ]
+        self.fields["kind"].choices = IgnoreRule.Kind.choices  # type: ignore[attr-defined]  # the same
         self.near: list[str] = []
 
     def clean(self) -> None:

@@ -45,10 +45,11 @@ def discover(run: Run) -> Outcome:
         changes = reconcile(host, found, timezone.now(), leave=holds.held_services())
         looks.append((host, found, changes))
         _log(run, host, found, changes)
+    # Nowhere anything to look at is a failure; an absent engine beside folders is not.
+    is_failed = not any(_saw(found) for _host, found, _changes in looks)
     return Outcome(
-        _summary(looks),
-        # Nowhere anything to look at is a failure; an absent engine beside folders is not.
-        status=Job.Status.SUCCESS if any(_saw(f) for _h, f, _c in looks) else Job.Status.FAILED,
+        _summary(looks) | ({"error": _why(looks)} if is_failed else {}),
+        status=Job.Status.FAILED if is_failed else Job.Status.SUCCESS,
         write=_checks_after([changes for _h, _f, changes in looks]),
         quiet=not any(changes for _h, _f, changes in looks),
     )
@@ -178,6 +179,12 @@ def _summary(looks: list[tuple[Host, FoundHost, Changes]]) -> dict[str, Any]:
         "actions": [_action(action) for action in actions[:MAX_ACTIONS]],
         "actionsOmitted": max(0, len(actions) - MAX_ACTIONS),
     }
+
+
+def _why(looks: list[tuple[Host, FoundHost, Changes]]) -> str:
+    """Why nothing was seen anywhere: of each host, which is named where there are several."""
+    said = [(host.name, found.error) for host, found, _changes in looks if found.error]
+    return " ".join(f"{name}: {error}" if len(looks) > 1 else error for name, error in said)
 
 
 def _action(action: Action) -> dict[str, str | None]:

@@ -63,7 +63,7 @@ class ReceiverFacts(serializers.Serializer[Receiver]):
         return shown_url(receiver, self.context["base"])
 
     def get_proof(self, receiver: Receiver) -> str:
-        return CALLERS[receiver.kind].proof
+        return str(CALLERS[receiver.kind].proof)
 
     def get_secretMasked(self, receiver: Receiver) -> str | None:
         secret = receiver.secret or CALLERS[receiver.kind].spare_secret()

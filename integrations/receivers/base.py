@@ -166,7 +166,7 @@ class Caller(ABC):
 
     kind: ClassVar[str]
     label: ClassVar[str]
-    proof: ClassVar[str]  # for people: what the sender must send
+    proof: ClassVar[str | Promise]  # for people: what the sender must send
     registry_host: ClassVar[str] = ""
     # Whether its calls say which registry they speak of. If not, somebody has to.
     names_host: ClassVar[bool] = True

@@ -14,6 +14,7 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import Any, ClassVar
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from checks.registry.reference import is_repository, is_tag
@@ -48,7 +49,7 @@ CALLBACK, CALLBACK_FAILURE = "callback", "callbackFailure"
 class DockerHub(ByPathToken):
     kind: ClassVar[str] = "docker-hub"
     label: ClassVar[str] = "Docker Hub"
-    proof: ClassVar[str] = "the token at the end of the URL: Docker Hub signs nothing"
+    proof: ClassVar[str | Promise] = _("the token at the end of the URL: Docker Hub signs nothing")
     registry_host: ClassVar[str] = "docker.io"
     docs: ClassVar[str] = "docker-hub.md"
     options: ClassVar[tuple[Option, ...]] = (

@@ -12,6 +12,7 @@ import json
 from base64 import b64decode, b64encode
 from typing import Any, ClassVar
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from integrations.receivers.base import (
@@ -47,7 +48,9 @@ MESSAGE_ID = "x-goog-pubsub-message-id"  # where there is no wrapper
 class GoogleArtifactRegistry(ByPathToken, OneEvent):
     kind: ClassVar[str] = "gar"
     label: ClassVar[str] = "Google Artifact Registry (Pub/Sub)"
-    proof: ClassVar[str] = "the token at the end of the URL, and Google's own where it is asked for"
+    proof: ClassVar[str | Promise] = _(
+        "the token at the end of the URL, and Google's own where it is asked for"
+    )
     docs: ClassVar[str] = "gar.md"
     options: ClassVar[tuple[Option, ...]] = (
         Option(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from checks.registry.reference import is_digest
@@ -39,7 +40,9 @@ MAX_FORM = 64 * 1024
 class Gitea(OneEvent):
     kind: ClassVar[str] = "gitea"
     label: ClassVar[str] = "Gitea, Forgejo"
-    proof: ClassVar[str] = "X-Gitea-Signature or X-Forgejo-Signature: HMAC-SHA256 of the JSON"
+    proof: ClassVar[str | Promise] = _(
+        "X-Gitea-Signature or X-Forgejo-Signature: HMAC-SHA256 of the JSON"
+    )
     shows_rejections: ClassVar[bool] = True
     docs: ClassVar[str] = "gitea.md"
     steps = (

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from checks.registry.reference import is_digest, is_repository, is_tag
@@ -42,7 +43,7 @@ CONTAINER = {"container", "docker"}
 class GitHubPackages(Receiver):
     kind: ClassVar[str] = "github-packages"
     label: ClassVar[str] = "GitHub Packages (GHCR)"
-    proof: ClassVar[str] = "X-Hub-Signature-256: HMAC-SHA256 of the body"
+    proof: ClassVar[str | Promise] = _("X-Hub-Signature-256: HMAC-SHA256 of the body")
     registry_host: ClassVar[str] = "ghcr.io"
     max_body: ClassVar[int] = 25 * 1024 * 1024  # GitHub's own cap
     shows_rejections: ClassVar[bool] = True

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any, ClassVar
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from integrations.receivers.base import (
@@ -44,7 +45,7 @@ HUB_SITE = "hub.docker.com"  # what Harbor has for Docker Hub, as where it repli
 class Harbor(Receiver):
     kind: ClassVar[str] = "harbor"
     label: ClassVar[str] = "Harbor"
-    proof: ClassVar[str] = "Authorization: the secret, exactly as it was entered"
+    proof: ClassVar[str | Promise] = _("Authorization: the secret, exactly as it was entered")
     secret_in_header: ClassVar[bool] = True
     docs: ClassVar[str] = "harbor.md"
     steps = (

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from integrations.receivers.base import (
@@ -37,7 +38,7 @@ SUB_DOMAIN = "subDomain"
 class JFrog(OneEvent):
     kind: ClassVar[str] = "jfrog"
     label: ClassVar[str] = "JFrog Artifactory"
-    proof: ClassVar[str] = "X-JFrog-Event-Auth: the secret, or HMAC-SHA256 of the body"
+    proof: ClassVar[str | Promise] = _("X-JFrog-Event-Auth: the secret, or HMAC-SHA256 of the body")
     secret_in_header: ClassVar[bool] = True
     docs: ClassVar[str] = "jfrog.md"
     options: ClassVar[tuple[Option, ...]] = (

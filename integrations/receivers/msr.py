@@ -11,6 +11,7 @@ import json
 from hashlib import sha256
 from typing import Any, ClassVar
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from integrations.receivers.base import (
@@ -40,7 +41,9 @@ SCANNER = "MSR"
 class MirantisSecureRegistry(ByPathToken):
     kind: ClassVar[str] = "msr"
     label: ClassVar[str] = "Mirantis Secure Registry up to 3 (DTR)"
-    proof: ClassVar[str] = "the token at the end of the URL: this registry signs nothing"
+    proof: ClassVar[str | Promise] = _(
+        "the token at the end of the URL: this registry signs nothing"
+    )
     docs: ClassVar[str] = "msr.md"
     steps = (
         _("MSR 4 is Harbor: use that receiver for it."),

@@ -11,6 +11,7 @@ import hmac
 import re
 from typing import Any, ClassVar
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from checks.registry.reference import is_digest
@@ -44,7 +45,7 @@ _HEX_SHA1 = re.compile(r"[0-9a-f]{40}")
 class Nexus(OneEvent):
     kind: ClassVar[str] = "nexus"
     label: ClassVar[str] = "Sonatype Nexus"
-    proof: ClassVar[str] = "X-Nexus-Webhook-Signature: HMAC-SHA1 of the body"
+    proof: ClassVar[str | Promise] = _("X-Nexus-Webhook-Signature: HMAC-SHA1 of the body")
     # An asset takes less than one. Whoever calls, proven or not, has all of it looked through.
     max_body: ClassVar[int] = 64 * 1024
     docs: ClassVar[str] = "nexus.md"

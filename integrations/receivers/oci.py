@@ -10,6 +10,7 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import Any, ClassVar
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from checks.registry.reference import BadReference, Reference, is_digest, parse
@@ -46,7 +47,7 @@ curl -fsS '{url}' -H 'Content-Type: application/json' \\
 class Oci(Receiver):
     kind: ClassVar[str] = "oci"
     label: ClassVar[str] = "OCI webhook (doco-cd)"
-    proof: ClassVar[str] = "X-Doco-OCI-Signature-256: HMAC-SHA256 of the body"
+    proof: ClassVar[str | Promise] = _("X-Doco-OCI-Signature-256: HMAC-SHA256 of the body")
     shows_rejections: ClassVar[bool] = True
     docs: ClassVar[str] = "doco-cd.md"
     steps = (

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import ClassVar
 
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
 from integrations.receivers.base import (
     Incoming,
     Receiver,
@@ -19,7 +22,7 @@ SCHEME = "bearer "
 class ByPathToken(Receiver):
     """The sender can prove nothing, so the address that it calls is the secret."""
 
-    proof: ClassVar[str] = "the token at the end of the URL"
+    proof: ClassVar[str | Promise] = _("the token at the end of the URL")
     token_in_path: ClassVar[bool] = True
 
     def verify(self, incoming: Incoming, secrets: tuple[str, ...], setup: Setup) -> int:
@@ -33,7 +36,7 @@ class ByAuthorization(Receiver):
     """The sender adds a header that people give it. `Bearer` may stand before the secret in
     either place, or not: what counts is what follows."""
 
-    proof: ClassVar[str] = "Authorization: Bearer and the secret, or the secret alone"
+    proof: ClassVar[str | Promise] = _("Authorization: Bearer and the secret, or the secret alone")
     secret_in_header: ClassVar[bool] = True
 
     def verify(self, incoming: Incoming, secrets: tuple[str, ...], setup: Setup) -> int:

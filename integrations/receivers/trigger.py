@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.conf import settings
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from integrations.receivers.base import Caller, Incoming, Option, Setup, verify_shared_secret
@@ -16,7 +17,7 @@ UPDATES = "updates"
 class Trigger(Caller):
     kind: ClassVar[str] = "trigger"
     label: ClassVar[str] = "Trigger (CI, scripts)"
-    proof: ClassVar[str] = f"{HEADER}: the secret"
+    proof: ClassVar[str | Promise] = _("X-Dockrev-Webhook-Secret: the secret")
     secret_in_header: ClassVar[bool] = True
     options: ClassVar[tuple[Option, ...]] = (
         Option(

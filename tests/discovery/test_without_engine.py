@@ -106,6 +106,7 @@ def test_it_says_how_to_mend_that_there_is_no_engine(local_host: Host, tmp_path:
     local_host.refresh_from_db()
     assert f"There is no Docker Engine at unix://{tmp_path}/no.sock" in local_host.error
     assert job.summary["hosts"] == [{"host": "local", "error": local_host.error}]
+    assert job.summary["error"] == local_host.error
     assert [line.level for line in job.log_lines.all()] == ["warn", "info"]
 
 

@@ -40,6 +40,16 @@ def test_it_shows_services_by_stack_with_what_they_can_become(viewer: Client) ->
     assert page.index("home 1 service") < page.index("shop 1 service 1 update")
 
 
+def test_it_says_since_when_everything_is_checked(viewer: Client) -> None:
+    """Not when the last one was, nor that of one which is not there any more."""
+    now = timezone.now()
+    for hours, name in ((0, "api"), (3, "web"), (9, "gone")):
+        row = service(name=name)
+        Service.objects.filter(pk=row.pk).update(checked_at=now - timedelta(hours=hours))
+    Service.objects.filter(name="gone").update(missing_since=now)
+    assert "3 services, no updates, checked 3 hours ago" in overview(viewer)
+
+
 def test_it_shows_the_largest_step_and_says_that_the_tag_was_rebuilt_too(viewer: Client) -> None:
     api = service()
     candidate(api, step="rebuilt", tag="1.2.0")

@@ -29,7 +29,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         job = self._run()
-        for line in JobLog.objects.filter(job=job, level=JobLog.Level.WARN):
+        warnings = list(JobLog.objects.filter(job=job, level=JobLog.Level.WARN))
+        for line in warnings:
             self.stderr.write(line.message)
         rows = [COLUMNS, *_services()]
         widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
@@ -37,7 +38,8 @@ class Command(BaseCommand):
             cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
             self.stdout.write("  ".join(cells).rstrip())
         if job.status != Job.Status.SUCCESS:
-            self.stderr.write(job.summary.get("error", _("There was nothing to look at.")))
+            nothing = _("There was nothing to look at.")
+            self.stderr.write(nothing if warnings else job.summary.get("error") or nothing)
             sys.exit(2)
 
     def _run(self) -> Job:
