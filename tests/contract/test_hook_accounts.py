@@ -11,8 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from checks.models import Job
 from checks.tasks import run_job
 from dockrev.fields import MASK
-from integrations.hooks.harbor import Harbor
-from integrations.models import HookAccount, HookTarget, Receiver
+from integrations.models import HookAccount, HookTarget
 from tests.certificates import Authority
 from tests.fake_harbor.server import FakeHarbor
 from tests.people import Program
@@ -186,14 +185,6 @@ class TestAnAccount:
         changed = admin.patch(path(made), {"authorities": Authority().pem}).json()
         assert [each["name"] for each in changed["authorities"]] == ["Acme CA"]
         assert "BEGIN" not in str(changed)
-
-    def test_a_token_in_a_callback_url_is_kept_nowhere_in_clear(
-        self, admin: Program, made: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(Harbor, "proof", "url")
-        secret = Receiver.objects.get(kind="harbor").secret
-        admin.patch(path(made), {"callbackUrl": f"{CALLBACK}/{secret}"})
-        assert HookAccount.objects.get(pk=made["id"]).callback_url == CALLBACK
 
     def test_it_is_forgotten_once_nothing_is_left_there(
         self, admin: Program, harbor: FakeHarbor, made: dict[str, Any]
