@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import TIMEOUT_MAX, Condition, Lock
 from typing import Any, Generic, TypeVar
 
@@ -118,8 +118,9 @@ class Lanes:
         lane that is not coming. The first of their exceptions is raised.
         """
         errands = [_Errand(call) for call in calls]
-        for errand in errands[1:]:
-            self._pool.submit(errand.do)
+        with suppress(RuntimeError):  # they are closed: what is under way ends here
+            for errand in errands[1:]:
+                self._pool.submit(errand.do)
         return [errand.result() for errand in errands]
 
     def close(self) -> None:

@@ -196,7 +196,7 @@ def runs_now(containers: list[Container]) -> str:
     """What a service's containers are, in words for people."""
     if not containers:
         return _("no container of it is there")
-    words = _("%(name)s is %(state)s with image %(image)s")
+    words = _("%(name)s is %(state)s with the image id %(image)s")
     return ", ".join(
         words
         % {

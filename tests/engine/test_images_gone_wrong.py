@@ -133,7 +133,7 @@ def test_one_that_cannot_be_pulled_again_is_said(
     assert "It could not be put back" in error
     assert f"{change.digest} cannot be pulled" in error or f"{change.digest} not found" in error
     assert "manifest unknown" in error or "unknown blob" in error
-    assert "with image sha256:" in job.summary["services"][0]["runs"]
+    assert "with the image id sha256:" in job.summary["services"][0]["runs"]
     assert shop_2.file.read_bytes() == before  # as the next `up` by hand is to be
 
 

@@ -37,7 +37,7 @@ class TestWithoutRollback:
         assert (job.status, outcomes(job)) == ("failed", {"api": "failed"}), log_of(job)
         [told] = job.summary["services"]
         assert "left as it is" in told["error"]
-        assert "with image sha256:" in told["runs"]
+        assert "with the image id sha256:" in told["runs"]
         assert shop_2.image("2") in shop_2.file.read_text()
         row = going.way_back(shop_2.service())
         assert (row.state, row.kept in kept(shop_2)) == (Replaced.State.LEFT, True)

@@ -38,7 +38,7 @@ FAILED: dict[str, Any] = {
             "from": "ghcr.io/acme/api:1.1.0",
             "to": "ghcr.io/acme/api:1.2.0",
             "error": "shop-api-1 is unhealthy",
-            "runs": "shop-api-1 is running with image sha256:old",
+            "runs": "shop-api-1 is running with the image id sha256:old",
         }
     ],
     "troubles": [
@@ -58,7 +58,7 @@ def test_a_failed_update_opens_with_why_and_what_runs(viewer: Client) -> None:
     said = text_of(content)
     assert "Update shop / api, 1.1.0 → 1.2.0" in said
     notice = said.index("It failed, and all is as it was before. api: shop-api-1 is unhealthy")
-    runs = said.index("What runs now: api : shop-api-1 is running with image sha256:old")
+    runs = said.index("What runs now: api : shop-api-1 is running with the image id sha256:old")
     assert notice < runs < said.index("Services")
     assert "Wait until it runs well 30.0 s" in said
     assert "1: no answer" in said

@@ -48,6 +48,14 @@ class TestLanes:
         nested = only.start(only.together, [lambda: only.together([lambda: 1] * 3)] * 3)
         assert nested.result(PATIENCE) == [[1, 1, 1]] * 3
 
+    def test_what_is_under_way_ends_after_they_are_closed(
+        self, lanes: Callable[[int], Lanes]
+    ) -> None:
+        """As where somebody cancels a check: nothing is wrong with the service that it was at."""
+        closed = lanes(2)
+        closed.close()
+        assert closed.together([lambda: 1, lambda: 2]) == [1, 2]
+
     def test_the_first_trouble_is_raised_and_the_rest_done(
         self, lanes: Callable[[int], Lanes]
     ) -> None:
