@@ -157,14 +157,26 @@ def _create_connection(address: tuple[str, int], *args: Any, **kwargs: Any) -> s
         raise socket.gaierror(socket.EAI_NONAME, str(error)) from None
     targets = list(dict.fromkeys(str(info[4][0]) for info in found))
     try:
-        for target in targets:
-            _refuse(ipaddress.ip_address(target), host)
+        targets = _allowed(targets, host)
     except Forbidden:
         if not _is_proxy(host, port):
             raise
     target, connected = _first_of(targets, port, args, kwargs)
     _remember(host, ipaddress.ip_address(target))
     return connected
+
+
+def _allowed(targets: list[str], host: str) -> list[str]:
+    """Those that may be called. A name at home often has a global IPv6 address beside a private
+    IPv4 one: where only the Internet may be called, that one is. Raises Forbidden if none may."""
+    for target in targets:
+        _refuse_always(ipaddress.ip_address(target), host)
+    if policy() is not Policy.OUTSIDE:
+        return targets
+    allowed = [target for target in targets if _is_global(ipaddress.ip_address(target))]
+    if targets and not allowed:
+        _refuse(ipaddress.ip_address(targets[0]), host)
+    return allowed
 
 
 def _remember(host: str, address: Address) -> None:
@@ -203,12 +215,16 @@ def _in_time(args: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def _refuse(address: Address, host: str) -> None:
     """Raise Forbidden if the address, which is what `host` stands for, may not be called."""
+    _refuse_always(address, host)
+    if policy() is Policy.OUTSIDE and not _is_global(address):
+        text = _("%(host)s is not on the Internet; only global addresses may be called here.")
+        raise Forbidden(text % {"host": host})
+
+
+def _refuse_always(address: Address, host: str) -> None:
     meant = (address, *_carried(address))
     if any(each in network for each in meant for network in _NEVER):
         text = _("%(host)s is a link-local or cloud metadata address; Dockrev never calls those.")
-        raise Forbidden(text % {"host": host})
-    if policy() is Policy.OUTSIDE and not _is_global(address):
-        text = _("%(host)s is not on the Internet; only global addresses may be called here.")
         raise Forbidden(text % {"host": host})
 
 

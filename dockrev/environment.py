@@ -176,7 +176,7 @@ def flag(variable: str) -> bool:
 
 def docker_certs() -> Path:
     """Where Docker's engine looks for registries' CA certificates."""
-    return Path(env.str("DOCKREV_DOCKER_CERTS", default="/etc/docker/certs.d"))
+    return Path(env.str("DOCKREV_DOCKER_CERTS", default="") or "/etc/docker/certs.d")
 
 
 def trusted_proxies() -> list[str]:

@@ -47,7 +47,7 @@ INSECURE_REGISTRIES = env.list("DOCKREV_INSECURE_REGISTRIES", default=[])
 PUBLIC_TARGETS_ONLY = flag("DOCKREV_PUBLIC_TARGETS_ONLY")
 TRUSTED_PROXIES = trusted_proxies()
 # The one header that the proxy always overwrites. No groups header is believed unless it is named.
-FORWARDED_USER_HEADER = env.str("DOCKREV_FORWARDED_USER_HEADER", default="Remote-User")
+FORWARDED_USER_HEADER = env.str("DOCKREV_FORWARDED_USER_HEADER", default="") or "Remote-User"
 FORWARDED_GROUPS_HEADER = env.str("DOCKREV_FORWARDED_GROUPS_HEADER", default="")
 ADMIN_USERNAME = env.str("DOCKREV_ADMIN_USERNAME", default="") or "admin"
 WEBHOOK_SECRET = webhook_secret()

@@ -191,10 +191,9 @@ def unreachable(kind: str, found: Sequence[Outage], now: datetime) -> int:
 
 
 def _withdraw(kind: str, ids: set[str], now: datetime) -> None:
-    """What waits for the end of quiet hours and says that these are back is not true any more, and
-    would be the last word on what is out of reach again."""
-    held = Notification.objects.waiting().filter(attempts=0, next_attempt_at__gt=now)
-    rows = held.filter(kind=kind)
+    """What waits for the end of quiet hours, or for its next try, and says that these are back is
+    not true any more, and would be the last word on what is out of reach again."""
+    rows = Notification.objects.waiting().filter(kind=kind, next_attempt_at__gt=now)
     for row in rows.select_for_update():
         left = [each for each in row.content["found"] if each["id"] not in ids]
         if not left:

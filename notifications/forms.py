@@ -157,7 +157,13 @@ class ChannelForm(RowForm):
     def _hold_anew(self, now: datetime) -> None:
         """What waited for the end of the quiet hours that were waits for that of those that are."""
         held = self.instance.notifications.waiting().filter(next_attempt_at__gt=now)
-        held.update(next_attempt_at=self.instance.quiet_until(now) or now)
+        urgent = [
+            row.pk
+            for row in held.only("kind", "content")
+            if announce.is_urgent(row.kind, row.content)  # it waits for its next try alone
+        ]
+        until = self.instance.quiet_until(now) or now
+        held.exclude(pk__in=urgent).update(next_attempt_at=until)
 
 
 def _is_id(item: object) -> bool:

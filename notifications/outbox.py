@@ -73,8 +73,9 @@ def _first(due: NotificationQuerySet, now: datetime) -> str | None:
     quiet hours, as what comes in them does; what somebody sends again does not."""
     rows = due.select_related("channel").defer("channel__config", "said")
     while (row := rows.order_by("next_attempt_at", "pk").first()) is not None:
-        was_tried = row.due_since is not None
-        until = row.channel.quiet_until(now) if was_tried else None
+        # A message that ended, which alone can be sent again, had a try or says why it had none.
+        is_sent_again = row.due_since is None and (row.attempts > 0 or row.error != "")
+        until = None if is_sent_again else row.channel.quiet_until(now)
         if until is None or announce.is_urgent(row.kind, row.content):
             return row.pk
         due.filter(pk=row.pk).update(next_attempt_at=until)

@@ -81,13 +81,19 @@ def form_of(row: HookAccount, given: Mapping[str, Any]) -> HookAccountForm:
 
 def may_go(row: HookAccount) -> bool:
     """Whether `forget` would forget it as it is."""
-    return row.provider != GitHub.key and not targets.with_hook(row).exists()
+    return not (_is_of_the_page(row) or targets.with_hook(row).exists())
+
+
+def _is_of_the_page(row: HookAccount) -> bool:
+    """Whether it is GitHub's first, which has a page. The admin let people add more once."""
+    first = HookAccount.objects.filter(provider=GitHub.key).values_list("pk", flat=True).first()
+    return row.pk == first
 
 
 @transaction.atomic
 def forget(row: HookAccount, *, leave_hooks: bool = False) -> None:
     """Raises Conflict while hooks would be left behind that nobody could find any more."""
-    if row.provider == GitHub.key:
+    if _is_of_the_page(row):
         raise Conflict(_("GitHub's account stays; remove its token."), reason="first")
     left = targets.with_hook(row).count()
     if left and not leave_hooks:

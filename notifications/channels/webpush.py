@@ -138,11 +138,10 @@ def _raise_for(tried: Sequence[Tried], *, had: int) -> None:
         and not (took and row.failing_since and row.failing_since < given_up)
     ]
     if later:
-        pauses = [outcome.retry_after or timedelta() for outcome in later]
-        if took:
-            raise OwedToSome(_words(later), status=later[-1].status, retry_after=max(pauses))
         # Anybody may subscribe a browser whose service says "tomorrow": it speaks for no other.
-        raise SendError(_words(later), status=later[-1].status, retry_after=min(pauses) or None)
+        pause = min(outcome.retry_after or timedelta() for outcome in later) or None
+        kind = OwedToSome if took else SendError
+        raise kind(_words(later), status=later[-1].status, retry_after=pause)
     refused = [each for each in outcomes if each.came in (Came.REFUSED, Came.LATER)]
     if took and refused:
         raise PartlyTaken(_words(refused), status=refused[-1].status)

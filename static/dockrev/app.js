@@ -70,7 +70,7 @@ document.addEventListener("htmx:afterSwap", followLogs);
 followLogs();
 
 // What comes anew keeps what was open in it, and the keyboard's place where no id keeps that.
-const named = (e) => e.href || e.dataset.copy || e.ariaLabel || e.textContent;
+const named = (e) => e.href || e.dataset.copy || e.ariaLabel || [e.textContent, e.value, e.form?.action].join();
 const alike = (e) => Array.from(document.getElementsByTagName(e.localName)).filter((each) => named(each) === named(e));
 let kept = [];
 document.addEventListener("htmx:beforeSwap", () => {

@@ -229,8 +229,9 @@ class TestWhatStays:
         given = {**_form(back_room, path), "receiver": receiver.pk, "name": "Second"}
         assert back_room.post(path, {**given, "provider": "github"}).status_code == 200
         assert HookAccount.objects.count() == 1
-        HookAccount.objects.create(provider="github", name="Second", receiver=receiver)
+        second = HookAccount.objects.create(provider="github", name="Second", receiver=receiver)
         assert back_room.get("/settings/github-packages").status_code == 200
+        assert _deleted(back_room, second)
 
 
 def test_it_tries_a_token_once_that_is_saved(

@@ -146,6 +146,42 @@ def test_it_ends_a_conflict_on_a_phone(open_page: Open, account: HookAccount) ->
     assert choice == {"repo": "acme/api", "keepHookId": "8", "deleteHookIds": ["7"]}
 
 
+def test_what_comes_anew_keeps_the_hook_that_was_chosen(
+    open_page: Open, account: HookAccount
+) -> None:
+    """Else the one that somebody wanted to keep would be deleted."""
+    hooks = [
+        {"id": "7", "url": CALLBACK, "events": ["package"], "active": True},
+        {"id": "8", "url": CALLBACK, "events": ["*"], "active": False},
+    ]
+    HookTarget.objects.filter(full_name__in=["acme/api", "acme/web"]).update(
+        selected=True, hook_state="conflict", conflict_hooks=hooks
+    )
+    page = open_page("admin", path=PAGE)
+    page.get_by_label("8 *").first.check()
+    page.evaluate("document.getElementById('live').dataset.old = 'yes'")
+    page.evaluate("htmx.trigger(document.body, 'changed')")
+    expect(page.locator("#live[data-old]")).to_have_count(0)
+    expect(page.get_by_label("8 *").first).to_be_checked()
+
+
+def test_the_keyboard_goes_to_no_button_of_another(open_page: Open, account: HookAccount) -> None:
+    hooks = [
+        {"id": "7", "url": CALLBACK, "events": ["package"], "active": True},
+        {"id": "8", "url": CALLBACK, "events": ["*"], "active": False},
+    ]
+    names = sorted(HookTarget.objects.values_list("name_key", flat=True))[:2]
+    HookTarget.objects.filter(name_key__in=names).update(
+        selected=True, hook_state="conflict", conflict_hooks=hooks
+    )
+    page = open_page("admin", path=PAGE)
+    page.get_by_role("button", name="Delete the others").first.focus()
+    HookTarget.objects.filter(name_key=names[0]).update(hook_state="ok", conflict_hooks=[])
+    page.evaluate("htmx.trigger(document.body, 'changed')")
+    expect(page.get_by_role("button", name="Delete the others")).to_have_count(1)
+    expect(page.get_by_role("button", name="Delete the others")).not_to_be_focused()
+
+
 @pytest.fixture
 def plain(browser: Browser, live_server: LiveServer, account: HookAccount) -> Page:
     """A browser without scripts."""

@@ -12,6 +12,7 @@ from dockrev.environment import (
     Variables,
     data_directory,
     database,
+    docker_certs,
     flag,
     http_address,
     webhook_secret,
@@ -121,5 +122,7 @@ def test_it_takes_an_empty_variable_for_none(
 ) -> None:
     monkeypatch.setenv("DOCKREV_DATA_DIR", "")
     monkeypatch.setenv("DOCKREV_HTTP_ADDR", "")
+    monkeypatch.setenv("DOCKREV_DOCKER_CERTS", "")
+    assert docker_certs() == Path("/etc/docker/certs.d")
     assert data_directory(tmp_path) == (tmp_path / "data").resolve()
     assert http_address() == ("127.0.0.1", 50883)

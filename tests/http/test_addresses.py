@@ -146,10 +146,21 @@ class TestWhatCameFromOutside:
             socket.getaddrinfo(address, 80)[0][4][0]
         ]
 
-    def test_it_looks_at_every_address_of_a_name(self, names: dict[str, list[str]]) -> None:
-        names["twofold.example"] = ["8.8.8.8", "192.168.0.1"]
-        with addresses.from_outside(), pytest.raises(http.Unreachable, match="global addresses"):
+    def test_it_looks_at_every_address_of_a_name(
+        self, names: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """At home one is often private and one global."""
+        called: list[str] = []
+
+        def refuse(address: tuple[str, int], *args: object, **kwargs: object) -> socket.socket:
+            called.append(address[0])
+            raise ConnectionRefusedError
+
+        monkeypatch.setattr(addresses, "_connect_to", refuse)
+        names["twofold.example"] = ["192.168.0.1", "8.8.8.8"]
+        with addresses.from_outside(), pytest.raises(http.Unreachable, match="refused"):
             http.request("GET", "http://twofold.example/", timeout=BRIEF)
+        assert called == ["8.8.8.8"]
 
     def test_it_tries_no_other_once_its_time_is_over(
         self, names: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch

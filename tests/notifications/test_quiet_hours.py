@@ -218,6 +218,46 @@ class TestTriedAgain:
         assert self.work(channel, at(6, 59, day=1)) == 0
         assert self.work(channel, at(7, day=1)) == 1
 
+    def test_what_came_while_the_channel_rested_waits_too(
+        self, channel: Channel, failing: list[SendError]
+    ) -> None:
+        failing.append(SendError("Nobody is there."))
+        announce.job_finished(job(), [changed()], at(21, 58))
+        assert self.work(channel, at(21, 58)) == 1
+        announce.job_finished(job(id="job_2"), [changed()], at(21, 59))
+        failing.clear()
+        assert self.work(channel, at(23)) == 0
+        assert self.work(channel, at(7, day=1)) == 2
+
+    def test_what_is_gone_again_is_not_said_to_be_back_in_the_morning(
+        self, channel: Channel, failing: list[SendError]
+    ) -> None:
+        nas = Outage("hst_nas", "nas", at(20), "No.", services=2, path="/")
+        failing.append(SendError("Nobody is there."))
+        announce.unreachable(HOST_BACK, [nas], at(21, 59))
+        assert self.work(channel, at(21, 59)) == 1
+        failing.clear()
+        assert self.work(channel, at(23)) == 0
+        announce.unreachable(HOST_UNREACHABLE, [nas], at(25))
+        assert self.work(channel, at(25)) == 1
+        assert self.work(channel, at(7, day=1)) == 0
+
+    def test_new_quiet_hours_hold_back_nothing_urgent(
+        self, channel: Channel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(transport: Transport, message: Message) -> None:
+            raise SendError("Broken.", status=500)
+
+        monkeypatch.setattr(TRANSPORTS[channel.kind], "send", refuse)
+        announce.job_finished(job("failed"), [changed()], at(23))
+        assert self.work(channel, at(23)) == 1
+        [next_try] = due()
+        with time_machine.travel(at(23) + timedelta(seconds=1), tick=False):
+            hours = {"quietHours": {"from": "22:00", "to": "09:00"}}
+            path = f"{CHANNELS}/{channel.pk}"
+            assert Program(person("admin")).patch(path, hours).status_code == 200
+        assert due() == [next_try]
+
     def test_what_somebody_sends_again_does_not_wait(
         self, channel: Channel, failing: list[SendError]
     ) -> None:
