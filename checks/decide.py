@@ -195,9 +195,10 @@ def decide(local: Local, remote: Asking, wishes: Wishes = EVERYTHING) -> Verdict
 
 def _without_the_tag(local: Local, remote: Asking, wishes: Wishes, gone: NotFound) -> Verdict:
     """What follows a tag that is gone upstream. Raises it again where it is known that nothing
-    does; that no list came is no such knowledge."""
+    does; that no list came, or one that may lack some, is no such knowledge."""
     verdict = _with_versions(local, remote, wishes, Verdict("unknown", reason=str(gone)))
-    if verdict.found or verdict.waiting or (verdict.trouble and not verdict.is_unlisted):
+    unknown = verdict.in_part or (verdict.trouble and not verdict.is_unlisted)
+    if verdict.found or verdict.waiting or unknown:
         return verdict
     raise gone
 

@@ -323,10 +323,14 @@ def finish(job: Job, outcome: Outcome) -> bool:
         outcome = replace(outcome, status=Job.Status.CANCELLED, again_at=None)
     now = timezone.now()
     again = Q(rerun_requested=True)  # since somebody wanted it cancelled, if anybody did
-    done = Job.objects.filter(~again).release(
-        job, status=outcome.status, finished_at=now, summary=outcome.summary, not_before=None
-    )
-    if not done and not Job.objects.filter(again).release(
+
+    def end() -> bool:
+        return Job.objects.filter(~again).release(
+            job, status=outcome.status, finished_at=now, summary=outcome.summary, not_before=None
+        )
+
+    done = end()
+    goes_back = not done and Job.objects.filter(again).release(
         job,
         status=Job.Status.QUEUED,
         rerun_requested=False,
@@ -334,7 +338,11 @@ def finish(job: Job, outcome: Outcome) -> bool:
         summary=outcome.summary,
         not_before=now + RERUN_AFTER,
         dispatched_at=None,
-    ):
+        started_at=None,  # it begins anew, unlike one that pauses
+    )
+    if not done and not goes_back:
+        done = end()  # who cancels it between these two takes that wish back
+    if not done and not goes_back:
         logger.warning("result of a lost job dropped", extra={"job": job.pk})
         return False
     job.refresh_from_db()

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from checks import policies
 from checks.automatic import pauses, ready
 from checks.automatic.ready import Due
+from checks.automatic.state import allows
 from checks.automatic.words import because
 from checks.discovery.job import place_of
 from checks.kinds import Outcome
@@ -116,15 +117,16 @@ class _Asking:
 
 
 def _agree(stack: Stack, plan: Plan) -> None:
-    """Others that get another image by the same change have to update themselves, too: nobody looks
-    at the plan. Raises NotPossible."""
-    names = {name for change in plan.changes for name in change.pulls}
+    """Others that get another image by the same change have to update themselves, too, and as far:
+    nobody looks at the plan. Raises NotPossible."""
+    given = [(name, change.step) for change in plan.changes for name in change.also]
+    names = {name for name, _step in given}
     found = Service.objects.with_policies().filter(stack=stack, name__in=names) if names else ()
-    held = {each.name: policies.of_service(each).held for each in found}
-    willing = {name for name, fields in held.items() if fields["autoUpdate"].value != OFF}
-    if others := names - willing:
+    limits = {each.name: policies.of_service(each).held["autoUpdate"].value for each in found}
+    if others := {name for name, step in given if not allows(limits.get(name, OFF), step)}:
         text = _(
-            "%(names)s would get another image by the same change, and does not update itself."
+            "%(names)s would get another image by the same change, and does not update itself so "
+            "far."
         )
         raise NotPossible("others_change", text % {"names": ", ".join(sorted(others))})
 

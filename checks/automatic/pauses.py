@@ -67,9 +67,11 @@ def _changes(job: Job) -> Iterator[Change]:
 
 
 def _why(job: Job, told: Mapping[str, Any]) -> str:
+    if error := told.get("error"):
+        return str(error)  # of a job that was cancelled, too: it may have been rolled back before
     if job.status == Job.Status.CANCELLED:
         return _("Somebody cancelled its update.")
-    return str(told.get("error") or titles.error_of(job.summary))
+    return str(titles.error_of(job.summary))
 
 
 def _is_ours(job: Job) -> bool:

@@ -84,15 +84,19 @@ def is_wanted_now(level: Level, offered: Candidate | None, now: datetime) -> boo
     while somebody lowered the policy or hid the version. `offered` is that, if it still is."""
     limit, said = level.held["autoUpdate"].value, level.held["autoUpdateWindow"].value
     opening = _opening(said, now) if said else None
-    is_on = limit != OFF and offered is not None and _fits(offered, limit)
+    is_on = offered is not None and _fits(offered, limit)
     return bool(is_on and (not said or (opening and opening.is_open(now))))
 
 
-def _fits(candidate: Candidate, limit: str) -> bool:
-    if candidate.arch == Candidate.Arch.MISMATCH or candidate.step not in _STEPS:
+def allows(limit: str, step: str) -> bool:
+    """Whether a service that updates itself up to a limit may take a step as large."""
+    if limit == OFF or step not in _STEPS:
         return False
-    largest = _UP_TO.get(limit, Step.MAJOR)
-    return _STEPS.index(Step(candidate.step)) <= _STEPS.index(largest)
+    return _STEPS.index(Step(step)) <= _STEPS.index(_UP_TO.get(limit, Step.MAJOR))
+
+
+def _fits(candidate: Candidate, limit: str) -> bool:
+    return candidate.arch != Candidate.Arch.MISMATCH and allows(limit, candidate.step)
 
 
 def _is_newer(candidate: Candidate, pause: Pause) -> bool:

@@ -61,6 +61,7 @@ def ask_to_restore(
             service_id=service.pk,
             subject=f"{service.stack.name} / {service.name}",
             params={"backup": backup.pk, "savesFirst": saves_first},
+            same=backup.pk,  # twice would lose what is written between them
             created_by=username,
         )
     )

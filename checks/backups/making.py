@@ -14,6 +14,7 @@ from checks.backups.helper import ROOT, CommandFailed, Helper
 from checks.backups.own_data import own_data_at
 from checks.backups.sizes import size_of
 from checks.models import Backup, JobLog, Service
+from checks.models.backups import MAX_IMAGE
 from checks.updating.engines import Engine
 from checks.updating.failing import UpdateFailed
 from checks.updating.plan import Data
@@ -81,7 +82,7 @@ class Making:
             stack_name=self._occasion.stack_name,
             service_name=data.service,
             job_id=self._occasion.job_id,
-            image=self._occasion.image,
+            image=self._occasion.image[:MAX_IMAGE],
             kind=data.kind,
             name=data.name,
             destination=data.destination,

@@ -11,6 +11,8 @@ from checks.models.stacks import Service
 from checks.versions.policies import LIVE, STOP
 from dockrev.fields import IdField
 
+MAX_IMAGE = 500  # characters: as much of a reference as people need to know it by
+
 
 class BackupQuerySet(models.QuerySet["Backup"]):
     def good(self) -> Self:
@@ -47,7 +49,7 @@ class Backup(models.Model):
     stack_name = models.CharField(_("stack"), max_length=255)
     service_name = models.CharField(_("service name"), max_length=255)
     job_id = models.CharField(_("job"), max_length=32, db_index=True)
-    image = models.CharField(_("image"), max_length=500)
+    image = models.CharField(_("image"), max_length=MAX_IMAGE)
     kind = models.CharField(_("kind"), max_length=8, choices=Kind.choices)
     name = models.TextField(_("name"))
     destination = models.TextField(_("path in the container"))

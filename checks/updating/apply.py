@@ -99,15 +99,19 @@ class _Applying:
                 )
                 self._became(change, UNTOUCHED, error=error, late="yes")
             elif why := self._why_not(change):
-                self._became(change, UNTOUCHED, error=why)
+                self._became(change, UNTOUCHED, error=why, **self._late_too(change))
             else:
                 self._change(change)
-        cancelled = self._cancelled or self._late
+        became = {each["outcome"] for each in self._steps.summary["services"]}
+        # What was put back is told, also where another was too late.
+        cancelled = self._cancelled or (self._late and ROLLED_BACK not in became)
         return telling.outcome(self._plan.changes, self._steps, cancelled=cancelled)
 
     def _is_too_late(self, change: Change) -> bool:
-        """Of what nobody asked for and was not begun: the job waited for its turn."""
-        if self._run.job.reason != Job.Reason.POLICY or self._row(change) is not None:
+        """Of what nobody asked for and was not begun: the job waited for its turn. Policies alone
+        never ask twice: who joined one of theirs is a person."""
+        job = self._run.job
+        if job.reason != Job.Reason.POLICY or job.joined or self._row(change) is not None:
             return False
         found = Service.objects.with_policies().select_related("stack")
         service = found.filter(pk=change.service_id).first()
@@ -122,14 +126,24 @@ class _Applying:
             return ""
         if self._cancelled:
             return _("Somebody cancelled the job before its turn.")
+        wrong = self._wrong(change)
+        text = _("It needs %(names)s, which was not updated.")
+        return text % {"names": ", ".join(wrong)} if wrong else ""
+
+    def _wrong(self, change: Change) -> list[str]:
+        """What it needs, and what was not updated."""
         names = {each.service_name: each.service_id for each in self._plan.changes}
-        wrong = [
+        return [
             name
             for name in change.needs
             if name in names and self._steps.outcome_of(names[name]) != UPDATED
         ]
-        text = _("It needs %(names)s, which was not updated.")
-        return text % {"names": ", ".join(wrong)} if wrong else ""
+
+    def _late_too(self, change: Change) -> dict[str, str]:
+        """Nothing is wrong with one that needs nothing but what is for another time."""
+        became = self._steps.summary["services"]
+        late = {each["service"] for each in became if each.get("late")}
+        return {} if self._cancelled or {*self._wrong(change)} - late else {"late": "yes"}
 
     def _row(self, change: Change) -> Replaced | None:
         rows = Replaced.objects.select_related("service")

@@ -86,7 +86,8 @@ class Change:
     `image_id` is what its containers run now, by the engine's word: what a rollback goes back to.
     `with_it` names the services that are made anew together with it, because they share its
     network, or because an edit of it gives them another image, too; `pulls` are those of the
-    latter, whose images must be pulled with its own. `needs` names those of the plan that it
+    latter, whose images must be pulled with its own; `also` are all that get another image by it,
+    those that do not run included. `needs` names those of the plan that it
     depends on: where one of them fails, it is left as it is. `replicas` are how many containers the
     service has, then each of `with_it`. `data` is what it, and those of `pulls`, keep outside of
     their containers. `itself` says that it is Dockrev, whose container is made anew from outside;
@@ -110,6 +111,7 @@ class Change:
     replicas: tuple[int, ...] = ()
     data: tuple[Data, ...] = ()
     itself: bool = False
+    also: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -183,6 +183,7 @@ class _Planning:
             edits=found.edits,
             warnings=tuple(self._cautions(wanted, found)),
             itself=itself,
+            also=tuple(found.also),
         )
 
     def _require_updatable(self, wanted: Wanted) -> Runs:

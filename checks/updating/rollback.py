@@ -58,7 +58,9 @@ def _stopped(row: Replaced) -> str:
     be made anew without it."""
     change = row.planned
     before = row.before[change.service_name]
-    was_stopped = before["was"] == Was.STOPPED and before.get("serving") == []
+    # What was stopped and ended with 0, without a restart policy, looks as if it were done.
+    ended = before["was"] in (Was.STOPPED, Was.DONE)
+    was_stopped = ended and before.get("serving") == []
     return change.service_name if was_stopped and {*change.with_it} <= {*change.pulls} else ""
 
 

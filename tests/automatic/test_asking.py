@@ -90,20 +90,22 @@ def test_it_takes_the_largest_step_it_may(
     assert targets(asked) == {"api": expected}
 
 
-@pytest.mark.parametrize("others", ["off", "patch"])
-def test_it_changes_nothing_beside_that_does_not_update_itself(
-    fake_engine: FakeEngine, others: str
+@pytest.mark.parametrize("state", ["running", "exited"])
+@pytest.mark.parametrize("others", ["off", "patch", "minor"])
+def test_it_changes_nothing_beside_that_does_not_update_itself_so_far(
+    fake_engine: FakeEngine, others: str, state: str
 ) -> None:
     """One variable says the tag of both."""
     row, beside = (fake_engine.deploy(name, f"ghcr.io/acme/{name}:1.2.0") for name in ("api", "db"))
     images = "  api: {image: 'ghcr.io/acme/api:${TAG}'}\n  db: {image: 'ghcr.io/acme/db:${TAG}'}\n"
     fake_engine.file().write_text(f"services:\n{images}")
     fake_engine.file().with_name(".env").write_text("TAG=1.2.0\n")
+    fake_engine.containers[1]["State"] = state
     candidate(row)
     wants(row)
     wants(beside, others)
     asked = tick()
-    if others == "off":
+    if others != "minor":
         assert (asked, "db would get another image" in Pause.objects.get().why) == ([], True)
     else:
         assert targets(asked[0]) == {"api": "1.3.0"}

@@ -14,6 +14,7 @@ from checks import ignoring, queue
 from checks.kinds import Outcome
 from checks.models import Candidate, Host, Job, Pause, Service
 from checks.tasks import run_job
+from checks.updating.plan import Change
 from dockrev.models import Schedule
 from tests.automatic.test_asking import targets, tick, wants
 from tests.fake_engine import FakeEngine
@@ -132,6 +133,51 @@ def test_one_whose_turn_comes_too_late_waits_for_another_time(
     assert (told["outcome"], "any more by now" in told["error"]) == ("untouched", True)
     assert all(each.method == "GET" for each in fake_engine.server.asked)
     assert not Pause.objects.exists()
+
+
+def test_it_is_not_too_late_for_what_a_person_wants_too(
+    row: Service, operator: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [asked] = tick()
+    order = {"scope": "service", "serviceId": row.pk, "mode": "apply"}
+    assert operator.post("/api/updates", order).json() == {"jobId": asked.pk, "reused": True}
+    _policy_lowered(row)
+    begun: list[str] = []
+    monkeypatch.setattr(
+        "checks.updating.apply._Applying._change",
+        lambda _self, change: begun.append(change.service_name),
+    )
+    run_job(asked.pk)
+    assert begun == ["api"]
+
+
+@pytest.mark.parametrize("ends", ["before its turn", "rolled back"])
+def test_one_that_is_late_says_nothing_wrong_of_others(
+    fake_engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, ends: str
+) -> None:
+    db, api = (fake_engine.deploy(name, f"ghcr.io/acme/{name}:1.2.0") for name in ("db", "api"))
+    needs = ", depends_on: [db]" if ends == "before its turn" else ""
+    fake_engine.file().write_text(
+        "services:\n  db: {image: 'ghcr.io/acme/db:1.2.0'}\n"
+        f"  api: {{image: 'ghcr.io/acme/api:1.2.0'{needs}}}\n"
+    )
+    for each in (db, api):
+        candidate(each)
+        wants(each)
+
+    def sick(applying: Any, change: Change) -> None:
+        applying._became(change, "rolled_back", error="too sick")
+
+    monkeypatch.setattr("checks.updating.apply._Applying._change", sick)
+    [asked] = tick()
+    _version_skipped(db)
+    run_job(asked.pk)
+    paused = [(each.service_id, each.why) for each in Pause.objects.all()]
+    status = Job.objects.get(pk=asked.pk).status
+    if ends == "rolled back":
+        assert (status, paused) == ("rolled_back", [(api.pk, "too sick")])
+    else:
+        assert (status, paused) == ("cancelled", [])
 
 
 def test_an_engine_that_is_away_pauses_nothing(row: Service) -> None:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import pytest
 
-from checks.decide import Child, Found, Local, Verdict, child_for, decide
+from checks.decide import Child, Found, Local, SomeTags, Verdict, child_for, decide
 from checks.registry.configs import About
 from checks.registry.errors import NotFound, RegistryError, Unavailable
 from checks.registry.reference import Reference, parse
@@ -32,7 +32,7 @@ class Has:
     digest: str
     platforms: dict[str, str] | None = None
     others: dict[str, str] = field(default_factory=dict)
-    listed: Sequence[str] | RegistryError = ("1.27",)
+    listed: Sequence[str] | SomeTags | RegistryError = ("1.27",)
     asked: list[str] = field(default_factory=list)
     built: dict[str, datetime] = field(default_factory=dict)
     runs_on: str = ""
@@ -48,7 +48,7 @@ class Has:
             raise NotFound(f"no {reference.tag}")
         return digest
 
-    def tags(self, repository: str) -> Sequence[str]:
+    def tags(self, repository: str) -> Sequence[str] | SomeTags:
         self.asked.append("LIST")
         if isinstance(self.listed, RegistryError):
             raise self.listed
@@ -331,6 +331,10 @@ class TestMinimumAge:
         verdict = self.decided({"1.34": 8})
         assert [each.tag for each in verdict.found] == ["1.34"]
         assert self.registry.asked.count("ABOUT") == 1
+
+    def test_it_knows_no_better_by_a_list_that_may_lack_some(self) -> None:
+        verdict = decide(VERSION, Has("", listed=SomeTags(["1.26"])))
+        assert (verdict.status, verdict.in_part, verdict.reason) == ("unknown", True, "no 1.27")
 
     def test_it_offers_nothing_below_what_runs_under_a_later_tag(self) -> None:
         others = {"1.28": NEW, "1.29": OLD}

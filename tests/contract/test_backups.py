@@ -111,6 +111,7 @@ def test_it_restores_without_a_backup_of_what_is_there_where_that_is_said(
     assert not Job.objects.exists()
     assert operator.post(path, {"saveFirst": False}).status_code == 202
     assert Job.objects.get().params == {"backup": backup.pk, "savesFirst": False}
+    assert operator.post(path).json()["reused"] is True
 
 
 def test_it_restores_nothing_of_a_service_that_is_gone(operator: Program) -> None:

@@ -87,6 +87,21 @@ def test_an_image_that_crashes_is_undone(shop: Shop) -> None:
     assert [each.id for each in shop.containers()] == [container.id]
 
 
+def test_what_ended_well_is_not_started_where_it_is_put_back(shop: Shop) -> None:
+    """As many that somebody stops do, with no restart policy: nobody can tell them from a task."""
+    shop.push("1", "while [ ! -e /end ]; do /bin/busybox sleep 0.1; done", note="first")
+    shop.write(api=f"image: '{shop.image('1')}', command: {SCRIPT}")
+    shop.up()
+    [before] = shop.containers()
+    before.exec_run(["/bin/busybox", "sh", "-c", "echo > /end"])
+    assert before.wait()["StatusCode"] == 0
+    shop.discover()
+    shop.push("1", CRASHES, note="second")
+    job = shop.update(shop.change())
+    assert (job.status, outcomes(job)) == ("rolled_back", {"api": "rolled_back"}), log_of(job)
+    assert [each.status for each in shop.containers()] == ["created"]
+
+
 def test_what_was_stopped_is_stopped_after_it_was_put_back(shop: Shop) -> None:
     start(shop)
     [before] = shop.containers()

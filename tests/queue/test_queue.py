@@ -20,7 +20,7 @@ from checks.run import Cancelled, Run, kept_alive
 from checks.signals import job_finished
 from checks.tasks import JobFailed, run_job
 from dockrev.dispatch import LOST_AFTER
-from dockrev.leases import LEASE
+from dockrev.leases import LEASE, LeasedQuerySet
 from tests.at_once import at_once
 from tests.waiting import PATIENCE
 
@@ -182,6 +182,36 @@ class TestRun:
         work(look)
         run_job(ask().job_id)
         assert Job.objects.get().status == "cancelled"
+
+    @pytest.mark.usefixtures("work")
+    def test_it_is_not_lost_where_that_comes_as_it_ends(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Between the two statements that end it: PostgreSQL lets another process in there."""
+        job = claimed(ask().job_id)
+        ask()
+        whole, cancelled = LeasedQuerySet.release, list[bool]()
+
+        def release(self: Any, row: Job, **changes: Any) -> bool:
+            done = whole(self, row, **changes)
+            if not cancelled:
+                cancelled.append(queue.cancel(row.pk))
+            return done
+
+        monkeypatch.setattr(LeasedQuerySet, "release", release)
+        assert queue.finish(job, Outcome())
+        assert status(job.pk) == "success"
+
+    def test_one_that_goes_on_and_has_not_begun_anew_is_joined_as_it_is(
+        self, work: Callable[..., None]
+    ) -> None:
+        work(goes_on=True)
+        job = claimed(ask().job_id)
+        ask()
+        assert queue.finish(job, Outcome())
+        assert ask().reused
+        job.refresh_from_db()
+        assert (job.status, job.rerun_requested) == ("queued", False)
 
     @pytest.mark.usefixtures("work")
     def test_what_was_wanted_before_is_cancelled_too(self) -> None:
