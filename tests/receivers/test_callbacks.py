@@ -261,6 +261,12 @@ HOSTILE = [
 ]
 
 
+INNER = [
+    "10.0.0.1", "127.0.0.1", "169.254.169.254", "100.64.0.1", "224.0.0.1", "::1", "fc00::1",
+    "::ffff:10.0.0.1", "2002:0a00:0001::1", "2001:0:53aa:64c::f5ff:fffe", "64:ff9b::10.0.0.1",
+]  # fmt: skip
+
+
 class TestHostileAddresses:
     @pytest.mark.parametrize("url", HOSTILE)
     def test_it_calls_nobody(self, hub: FakeDockerHub, service: Service, url: str) -> None:
@@ -285,19 +291,25 @@ class TestHostileAddresses:
         deliver(body)
         assert kept().callback_state == "refused"
 
-    @pytest.mark.parametrize(
-        "address",
-        ["10.0.0.1", "127.0.0.1", "169.254.169.254", "100.64.0.1", "224.0.0.1", "::1", "fc00::1",
-         "::ffff:10.0.0.1", "2002:0a00:0001::1", "2001:0:53aa:64c::f5ff:fffe", "64:ff9b::10.0.0.1"],
-    )  # fmt: skip
+    @pytest.mark.parametrize("address", INNER)
     def test_it_connects_to_no_address_that_is_not_global(
         self, hub: FakeDockerHub, service: Service, address: str
     ) -> None:
-        hub.addresses.append(address)
+        hub.addresses[:] = [address]
         deliver(hub.push())
         assert work().status == "failed"
         assert kept().callback_state == "failed"
         assert not hub.dialled
+
+    @pytest.mark.parametrize("address", INNER)
+    def test_it_connects_to_no_such_address_beside_a_global_one(
+        self, hub: FakeDockerHub, service: Service, address: str
+    ) -> None:
+        fine = set(hub.addresses)
+        hub.addresses.insert(0, address)
+        deliver(hub.push())
+        work()
+        assert {dialled for dialled, _port in hub.dialled} <= fine
 
     def test_it_connects_to_an_address_that_it_looked_at(
         self, hub: FakeDockerHub, service: Service
