@@ -93,17 +93,13 @@ def dry_run(order: Order, username: str, *, reason: str) -> str:
     return queue.record(request, outcome)
 
 
-def agree(stack: Stack, plan: Plan) -> None:
-    """Whoever asks sees the plan, or takes what comes of it."""
-
-
 def update(
     order: Order,
     username: str,
     *,
     reason: str,
     fingerprint: str = "",
-    agrees: Callable[[Stack, Plan], None] = agree,
+    agrees: Callable[[Stack, Plan], None] | None = None,
 ) -> list[Queued]:
     """Plan, and queue each plan. With a fingerprint only the very plan that somebody saw. `agrees`
     raises NotPossible for one that is not wanted so.
@@ -112,8 +108,9 @@ def update(
     services is being changed by another job.
     """
     planned = plan(order)
-    for stack, each in planned.plans.items():
-        agrees(stack, each)
+    if agrees:
+        for stack, each in planned.plans.items():
+            agrees(stack, each)
     prints = [each.fingerprint for each in planned.plans.values()]
     if fingerprint and prints != [fingerprint]:
         text = _("What the update would do has changed since the plan was made. Look at it again.")
